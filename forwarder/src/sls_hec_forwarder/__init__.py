@@ -1,0 +1,1 @@
+"""Relays logs from SLS consumer groups to the Splunk HTTP Event Collector."""

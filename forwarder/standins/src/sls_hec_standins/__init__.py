@@ -1,0 +1,1 @@
+"""Stand-ins for SLS and Splunk HEC: instruments for tests, the demo and benchmarks."""

@@ -1,0 +1,1 @@
+"""A stand-in for the Splunk HTTP Event Collector."""
