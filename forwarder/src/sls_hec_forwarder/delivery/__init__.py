@@ -1,0 +1,1 @@
+"""From encoded chunks to checkpoints: leases, pulls, batches, bytes in flight. Knows neither SLS nor HEC."""

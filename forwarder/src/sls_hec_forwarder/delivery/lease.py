@@ -1,0 +1,136 @@
+"""The right to read one shard, and how far its events have been delivered.
+
+A lease is *held* from assignment until it is revoked. While its fence is closed (no heartbeat got through for
+the group's time-out, so another consumer may own the shard by now) it is *suspended*: nothing is sent for
+it and nothing is saved, but nothing is thrown away either, because the next heartbeat may say that the shard
+is still ours. A revoked lease never comes back: what is in flight is dropped, the next owner reads it again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import Callable
+
+
+class Fence:
+    """Closes when no heartbeat has succeeded for `timeout` seconds; shared by the leases of a process.
+
+    The time that counts is when a heartbeat was *sent*: the server cannot have counted from later than its
+    arrival, so the fence never stays open longer than the server's own patience.
+    """
+
+    def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.timeout = timeout
+        self._clock = clock
+        self._renewed = clock()
+
+    def renew(self, sent_at: float) -> None:
+        """A heartbeat sent at `sent_at` (of the fence's clock) was answered."""
+        self._renewed = max(self._renewed, sent_at)
+
+    def is_open(self) -> bool:
+        return self._clock() - self._renewed < self.timeout
+
+
+class Pull:
+    """One answer of PullLogs on its way: done when all of its chunks are delivered."""
+
+    __slots__ = ("_chunks_left", "lease", "next_cursor", "started")
+
+    def __init__(self, lease: Lease, next_cursor: str, chunks: int, started: float) -> None:
+        self.lease = lease
+        self.next_cursor = next_cursor
+        self.started = started
+        self._chunks_left = chunks
+
+    def chunk_delivered(self) -> None:
+        """One chunk more is at its destination: accepted, acknowledged where asked for, or dead-lettered."""
+        with self.lease._lock:
+            if not self._chunks_left:
+                raise AssertionError(f"shard {self.lease.shard}: more chunks delivered than were registered")
+            self._chunks_left -= 1
+            if not self._chunks_left:
+                self.lease._advance()
+
+    @property
+    def done(self) -> bool:
+        return not self._chunks_left
+
+
+class Lease:
+    """One shard held by this process. Thread-safe.
+
+    `committed` is the checkpoint: the cursor up to which every event was delivered. It moves only over pulls
+    that are done *and* whose predecessors are done.
+    """
+
+    def __init__(self, shard: int, cursor: str, fence: Fence) -> None:
+        self.shard = shard
+        self._fence = fence
+        self._committed = cursor
+        self._pulls: deque[Pull] = deque()
+        self._revoked = False
+        self._lock = threading.RLock()
+        self._settled = threading.Condition(self._lock)
+
+    def begin(self, next_cursor: str, chunks: int, started: float) -> Pull:
+        """Register the pull that ends at `next_cursor`, in the order of the shard.
+
+        `chunks` may be 0 (an empty or fully filtered pull), which moves the checkpoint by itself.
+        `started` is the monotonic time at which the pull was answered.
+        """
+        pull = Pull(self, next_cursor, chunks, started)
+        with self._lock:
+            self._pulls.append(pull)
+            if not chunks:
+                self._advance()
+        return pull
+
+    def _advance(self) -> None:
+        while self._pulls and self._pulls[0].done:
+            self._committed = self._pulls.popleft().next_cursor
+        if not self._pulls:
+            self._settled.notify_all()
+
+    @property
+    def committed(self) -> str:
+        with self._lock:
+            return self._committed
+
+    @property
+    def pulls_in_flight(self) -> int:
+        with self._lock:
+            return len(self._pulls)
+
+    @property
+    def oldest_started(self) -> float | None:
+        """When the oldest pull that is not delivered yet was answered, or None."""
+        with self._lock:
+            return self._pulls[0].started if self._pulls else None
+
+    def revoke(self) -> None:
+        """End the lease: nothing of it is sent or saved any more."""
+        with self._lock:
+            self._revoked = True
+            self._settled.notify_all()
+
+    @property
+    def revoked(self) -> bool:
+        return self._revoked
+
+    @property
+    def suspended(self) -> bool:
+        """Held, but it cannot be told whether still ours: wait."""
+        return not self._revoked and not self._fence.is_open()
+
+    @property
+    def active(self) -> bool:
+        """Events of this shard may be sent, and its checkpoint saved, now."""
+        return not self._revoked and self._fence.is_open()
+
+    def wait_settled(self, timeout: float) -> bool:
+        """Wait until nothing is in flight, or the lease is revoked; False when `timeout` seconds ran out."""
+        with self._settled:
+            return self._settled.wait_for(lambda: not self._pulls or self._revoked, timeout)

@@ -1,0 +1,19 @@
+"""Every error the relay raises on purpose.
+
+The first fork is whether trying again can help. A message is one line: what happened, where, what the relay
+does about it, what to do. Messages never hold a token or a key.
+"""
+
+from __future__ import annotations
+
+
+class RelayError(Exception):
+    """Base of the relay's own errors; never raised itself."""
+
+
+class TransientError(RelayError):
+    """Trying again can help, with nothing changed by an operator: network, overload, server faults."""
+
+
+class OperatorError(RelayError):
+    """Trying again helps only after somebody changed something: credentials, rights, names, settings."""

@@ -1,0 +1,1 @@
+"""Settings: environment variables, and files for secrets, become one typed object."""

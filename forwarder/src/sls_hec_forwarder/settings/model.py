@@ -1,0 +1,327 @@
+"""Every setting the relay knows: its name, type, default and meaning, in one place.
+
+The parser, the settings table in the docs and the Ansible role all follow from these dataclasses.
+A field's type says what it is in the program; its `Kind` says how the text of the variable is read.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from sls_hec_forwarder.wire.rules import TopicRule
+
+
+class Kind(enum.Enum):
+    """How the text of a variable is read; the value is what the docs say is expected."""
+
+    TEXT = "text"
+    NAME = "a name without spaces"
+    FLAG = "true or false"
+    INTEGER = "whole number"
+    SECONDS = "seconds"
+    BYTES = "bytes, with an optional K, M or G (powers of 1024)"
+    CHOICE = "one of the listed words"
+    URLS = "URLs separated by commas"
+    URL = "URL"
+    PATH = "path of a readable file"
+    START = "begin, end, or a time with its zone"
+    STOP = "now, or a time with its zone"
+    TOPICS = "topics separated by commas; a trailing * matches any ending"
+    UNFOLD = 'JSON: {"topic": ["field", ...]}'
+    TOPIC_RULES = 'JSON: {"topic": {"index": ..., "sourcetype": ..., "source": ..., "host": ...}}'
+    METRICS = "off, a port on loopback, or unix:/path"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is known of one setting beside its field's name, type and default."""
+
+    name: str
+    kind: Kind
+    help: str
+    required: bool = False
+    secret: bool = False
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+def setting(name: str, kind: Kind, help: str, default: Any = None, **more: Any) -> Any:
+    """Declare a dataclass field that is read from the variable `name`."""
+    return field(
+        default=default, metadata={"spec": Spec(name, kind, help, **more)}, repr=not more.get("secret")
+    )
+
+
+@dataclass(frozen=True)
+class SlsSettings:
+    """Where logs come from: the service, the credentials, the consumer group, what to pull."""
+
+    endpoint: str = setting(
+        "SLS_ENDPOINT",
+        Kind.TEXT,
+        "Service endpoint, such as `https://cn-hangzhou.log.aliyuncs.com`",
+        required=True,
+    )
+    ak_id: str = setting("SLS_AK_ID", Kind.NAME, "AccessKey id; not with SLS_RAM_ROLE", "")
+    ak_key: str = setting("SLS_AK_KEY", Kind.TEXT, "AccessKey secret", "", secret=True)
+    sts_token: str = setting(
+        "SLS_STS_TOKEN", Kind.TEXT, "Security token that goes with a temporary AccessKey", "", secret=True
+    )
+    ram_role: str = setting("SLS_RAM_ROLE", Kind.NAME, "ECS RAM role to take temporary credentials from", "")
+    metadata_url: str = setting(
+        "SLS_METADATA_URL",
+        Kind.URL,
+        "ECS metadata service that hands out the role's credentials",
+        "http://100.100.100.200",
+    )
+    auth_version: str = setting(
+        "SLS_AUTH_VERSION", Kind.CHOICE, "Request signature; v4 needs SLS_REGION", "v1", choices=("v1", "v4")
+    )
+    region: str = setting(
+        "SLS_REGION", Kind.NAME, "Region that a v4 signature names, such as `cn-hangzhou`", ""
+    )
+    project: str = setting("SLS_PROJECT", Kind.NAME, "Project", required=True)
+    logstore: str = setting("SLS_LOGSTORE", Kind.NAME, "Logstore", required=True)
+    group: str = setting("SLS_CG", Kind.NAME, "Consumer group; made if it does not exist", required=True)
+    consumer: str = setting(
+        "SLS_CONSUMER",
+        Kind.NAME,
+        "Consumer name, unique in the group and the same after a restart; unset: host name",
+        "",
+    )
+    start: str = setting(
+        "SLS_START_POSITION",
+        Kind.START,
+        "Where a shard without a checkpoint starts, by receive time",
+        "begin",
+    )
+    stop: str = setting(
+        "SLS_STOP_POSITION",
+        Kind.STOP,
+        "Stop there, by receive time, and exit 0 (a backfill); unset: never",
+        "",
+    )
+    expired: str = setting(
+        "SLS_EXPIRED_CURSOR",
+        Kind.CHOICE,
+        "What to do when the checkpoint is older than the logstore's retention: "
+        "go on at the oldest log kept, at the end, or stop that shard; always an alarm",
+        "oldest",
+        choices=("oldest", "end", "stop"),
+    )
+    heartbeat_interval: float = setting(
+        "SLS_HEARTBEAT_INTERVAL", Kind.SECONDS, "Time between heartbeats", 5.0, low=1, high=60
+    )
+    group_timeout: int = setting(
+        "SLS_GROUP_TIMEOUT",
+        Kind.INTEGER,
+        "Seconds without a heartbeat after which SLS gives a consumer's shards away; "
+        "unset: 40 for a group that is made, else as the group has it",
+        0,
+        low=0,
+        high=3600,
+    )
+    in_order: bool = setting(
+        "SLS_IN_ORDER", Kind.FLAG, "After a split or merge, finish the parent shards first", False
+    )
+    fetch_interval: float = setting(
+        "SLS_FETCH_INTERVAL",
+        Kind.SECONDS,
+        "Pause between pulls of a shard that has nothing new",
+        0.5,
+        low=0.05,
+        high=60,
+    )
+    fetch_count: int = setting(
+        "SLS_FETCH_COUNT", Kind.INTEGER, "Log groups per pull at most", 1000, low=1, high=1000
+    )
+    compression: str = setting(
+        "SLS_COMPRESSION", Kind.CHOICE, "Compression of pulls", "lz4", choices=("lz4", "zstd")
+    )
+    query: str = setting(
+        "SLS_QUERY", Kind.TEXT, "SPL that filters on the server, such as `* | where status = '500'`", ""
+    )
+    processor: str = setting(
+        "SLS_PROCESSOR", Kind.NAME, "Name of a consume processor stored on the server", ""
+    )
+    timeout: float = setting(
+        "SLS_TIMEOUT",
+        Kind.SECONDS,
+        "Time for one request to connect, and to send its next byte",
+        30.0,
+        low=1,
+        high=300,
+    )
+    proxy: str = setting("SLS_PROXY", Kind.URL, "HTTP proxy for requests to SLS", "")
+    ca_file: str = setting(
+        "SLS_CA_FILE",
+        Kind.PATH,
+        "CA certificates that sign the endpoint's certificate; unset: the system's",
+        "",
+    )
+    client_cert: str = setting("SLS_CLIENT_CERT", Kind.PATH, "Client certificate (PEM)", "")
+    client_key: str = setting("SLS_CLIENT_KEY", Kind.PATH, "Key of the client certificate (PEM)", "")
+
+
+@dataclass(frozen=True)
+class HecSettings:
+    """Where events go: endpoints, token, envelope defaults, batches."""
+
+    host: str = setting("HEC_HOST", Kind.NAME, "Host of the HTTP Event Collector; this or HEC_ENDPOINTS", "")
+    port: int = setting("HEC_PORT", Kind.INTEGER, "Its port", 8088, low=1, high=65535)
+    https: bool = setting("HEC_HTTPS", Kind.FLAG, "Use TLS", True)
+    endpoints: tuple[str, ...] = setting(
+        "HEC_ENDPOINTS",
+        Kind.URLS,
+        "Several collectors, such as `https://idx1:8088,https://idx2:8088`; instead of HEC_HOST",
+        (),
+    )
+    token: str = setting("HEC_TOKEN", Kind.TEXT, "HEC token", required=True, secret=True)
+    timeout: float = setting(
+        "HEC_TIMEOUT", Kind.SECONDS, "Time to connect, and to wait for an answer", 120.0, low=1, high=600
+    )
+    ssl_verify: bool = setting("HEC_SSL_VERIFY", Kind.FLAG, "Verify the collector's certificate", True)
+    ca_file: str = setting(
+        "HEC_CA_FILE",
+        Kind.PATH,
+        "CA certificates that sign the collector's certificate; unset: the system's",
+        "",
+    )
+    client_cert: str = setting("HEC_CLIENT_CERT", Kind.PATH, "Client certificate (PEM)", "")
+    client_key: str = setting("HEC_CLIENT_KEY", Kind.PATH, "Key of the client certificate (PEM)", "")
+    proxy: str = setting("HEC_PROXY", Kind.URL, "HTTP proxy for requests to the collector", "")
+    sourcetype: str = setting(
+        "HEC_SOURCETYPE", Kind.TEXT, "Sourcetype of events; unset: the token's default", ""
+    )
+    index: str = setting("HEC_INDEX", Kind.NAME, "Index of events; unset: the token's default", "")
+    source: str = setting("HEC_SOURCE", Kind.TEXT, "Source of events; unset: `sls:<project>/<logstore>`", "")
+    event_host: str = setting(
+        "HEC_EVENT_HOST",
+        Kind.TEXT,
+        "Host of events: `__source__` (the machine that wrote the log), `__tag__:<key>`, or a text",
+        "__source__",
+    )
+    topic_rules: tuple[TopicRule, ...] = setting(
+        "HEC_TOPIC_RULES",
+        Kind.TOPIC_RULES,
+        "Index, sourcetype, source or host by topic; the first match wins",
+        (),
+    )
+    batch_bytes: int = setting(
+        "HEC_BATCH_BYTES",
+        Kind.BYTES,
+        "Body of a request at most, before compression",
+        1_000_000,
+        low=1024,
+        high=800 * 1024 * 1024,
+    )
+    batch_age: float = setting(
+        "HEC_BATCH_AGE", Kind.SECONDS, "A batch that is not full is sent at this age", 0.1, low=0.0, high=60
+    )
+    gzip_level: int = setting(
+        "HEC_GZIP", Kind.INTEGER, "gzip level of requests; 0: not compressed", 0, low=0, high=9
+    )
+    connections: int = setting("HEC_CONNECTIONS", Kind.INTEGER, "Requests in parallel", 4, low=1, high=64)
+    retry_max_delay: float = setting(
+        "HEC_RETRY_MAX_DELAY",
+        Kind.SECONDS,
+        "Longest pause between two tries of a batch",
+        30.0,
+        low=0.1,
+        high=600,
+    )
+
+
+@dataclass(frozen=True)
+class RelaySettings:
+    """The process between the two: what passes, memory, checkpoints, logs, metrics."""
+
+    topics_include: tuple[str, ...] = setting(
+        "RELAY_TOPICS_INCLUDE", Kind.TOPICS, "Topics to relay; unset: all", ()
+    )
+    topics_exclude: tuple[str, ...] = setting(
+        "RELAY_TOPICS_EXCLUDE", Kind.TOPICS, "Topics not to relay; wins over RELAY_TOPICS_INCLUDE", ()
+    )
+    unfold: tuple[tuple[str, str], ...] = setting(
+        "RELAY_UNFOLD",
+        Kind.UNFOLD,
+        "Fields that hold JSON text and are sent as JSON",
+        (("actiontrail_audit_event", "event"), ("actiontrail_event", "event")),
+    )
+    identity: bool = setting(
+        "RELAY_IDENTITY",
+        Kind.FLAG,
+        "Send the indexed field `sls_id`; off by itself with SLS_QUERY or SLS_PROCESSOR",
+        True,
+    )
+    bytes_in_flight: int = setting(
+        "RELAY_BYTES_IN_FLIGHT",
+        Kind.BYTES,
+        "Encoded bytes pulled and not yet delivered, per process",
+        64 * 1024 * 1024,
+        low=1024 * 1024,
+        high=64 * 1024**3,
+    )
+    pulls: int = setting(
+        "RELAY_PULLS", Kind.INTEGER, "Pulls decompressed and encoded at a time", 2, low=1, high=64
+    )
+    checkpoint_interval: float = setting(
+        "RELAY_CHECKPOINT_INTERVAL",
+        Kind.SECONDS,
+        "Time between saves of the checkpoints",
+        3.0,
+        low=0.5,
+        high=60,
+    )
+    stop_timeout: float = setting(
+        "RELAY_STOP_TIMEOUT",
+        Kind.SECONDS,
+        "On stop or hand-over, time to deliver what is in flight",
+        30.0,
+        low=1,
+        high=600,
+    )
+    log_level: str = setting(
+        "RELAY_LOG_LEVEL",
+        Kind.CHOICE,
+        "Least level that is logged",
+        "info",
+        choices=("debug", "info", "warning", "error"),
+    )
+    log_format: str = setting(
+        "RELAY_LOG_FORMAT", Kind.CHOICE, "Form of log lines", "text", choices=("text", "json")
+    )
+    log_console: bool = setting("RELAY_LOG_CONSOLE", Kind.FLAG, "Log to standard error", True)
+    log_file: str = setting("RELAY_LOG_FILE", Kind.TEXT, "Log also to this file, rotated", "")
+    log_file_bytes: int = setting(
+        "RELAY_LOG_FILE_BYTES",
+        Kind.BYTES,
+        "Size at which the log file is rotated",
+        100 * 1024 * 1024,
+        low=4096,
+        high=64 * 1024**3,
+    )
+    log_files: int = setting("RELAY_LOG_FILES", Kind.INTEGER, "Rotated log files kept", 5, low=1, high=100)
+    metrics: str = setting("RELAY_METRICS", Kind.METRICS, "Where Prometheus metrics are served", "off")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one consumer instance."""
+
+    sls: SlsSettings
+    hec: HecSettings
+    relay: RelaySettings
+
+
+SECTIONS: Mapping[str, type[Any]] = {"sls": SlsSettings, "hec": HecSettings, "relay": RelaySettings}
+
+
+def specs(section: type[Any]) -> Iterator[tuple[Field[Any], Spec]]:
+    """The fields of a section with what is known of each, in the order of their declaration."""
+    for each in fields(section):
+        yield each, each.metadata["spec"]
