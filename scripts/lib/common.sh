@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# Shared by the scripts beside this folder: messages, distribution packages, Python environments.
+
+say() { printf '\n== %s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/sls-hec-forwarder
+
+as_root() {
+  if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+# need_packages PACKAGE...: install those that are missing.
+need_packages() {
+  local missing=() package
+  for package in "$@"; do
+    [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) == "install ok installed" ]] || missing+=("$package")
+  done
+  [[ ${#missing[@]} -eq 0 ]] && return
+  command -v apt-get >/dev/null || die "this needs Debian or Ubuntu (apt-get); missing: ${missing[*]}"
+  say "installing distribution packages: ${missing[*]}"
+  as_root apt-get update -qq
+  # Packages that are services must not start: nothing may listen because tests were run.
+  local policy=/usr/sbin/policy-rc.d
+  if [[ -e $policy ]]; then
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  else
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+    local status=0
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || status=$?
+    as_root rm -f "$policy"
+    [[ $status -eq 0 ]] || die "apt-get could not install: ${missing[*]}"
+  fi
+}
+
+# python_env NAME INTERPRETER: print the folder of a virtual environment with the relay, the stand-ins and
+# what their tests need; made anew when the interpreter or the locked requirements change.
+python_env() {
+  local name=$1 interpreter=$2 forwarder=$root/forwarder key dir
+  key=$( (echo "$root"; "$interpreter" -VV; cat "$forwarder"/requirements/{runtime,dev}.txt) | sha256sum | cut -c1-12)
+  dir=$cache/venv-$name-$key
+  if [[ ! -e $dir/complete ]]; then
+    say "making the $name environment ($("$interpreter" -VV 2>&1 | tr '\n' ' '))" >&2
+    rm -rf "$dir"
+    "$interpreter" -m venv "$dir"
+    "$dir/bin/python" -m pip install --quiet --no-deps --require-hashes \
+      -r "$forwarder/requirements/runtime.txt" >&2
+    "$dir/bin/python" -m pip install --quiet --no-deps --require-hashes \
+      -r "$forwarder/requirements/dev.txt" >&2
+    touch "$dir/complete"
+  fi
+  # Tests run against what would be installed, so that a file left out of the package is found.
+  "$dir/bin/python" -m pip install --quiet --no-deps --no-build-isolation --force-reinstall \
+    "$forwarder" "$forwarder/standins" >&2
+  echo "$dir"
+}
