@@ -1,4 +1,4 @@
-"""Joins chunks into batches by size and age. A plain object: no locks, no clock."""
+"""Joins chunks into batches by size and age, and takes batches apart again. No locks, no clock."""
 
 from __future__ import annotations
 
@@ -8,24 +8,42 @@ from sls_hec_forwarder.delivery.lease import Pull
 
 
 class Piece:
-    """One chunk of one pull: envelopes joined by LF."""
+    """One chunk of one pull, or a part of one: envelopes joined by LF.
 
-    __slots__ = ("added", "body", "events", "pull")
+    `size` is the bytes that count as in flight; the parts of a chunk have together the size of the chunk.
+    """
 
-    def __init__(self, pull: Pull, body: bytes, events: int, added: float) -> None:
+    __slots__ = ("added", "body", "events", "pull", "size")
+
+    def __init__(self, pull: Pull, body: bytes, events: int, added: float, size: int | None = None) -> None:
         self.pull = pull
         self.body = body
         self.events = events
         self.added = added
+        self.size = len(body) if size is None else size
+
+    def cut(self, events: int) -> Piece:
+        """Keep the first `events`, return the others; neither may be left with none."""
+        end = -1
+        for _ in range(events):
+            end = self.body.index(b"\n", end + 1)
+        rest = self.body[end + 1 :]
+        self.pull.chunk_split()
+        other = Piece(self.pull, rest, self.events - events, self.added)
+        self.body = self.body[:end]
+        self.events = events
+        self.size -= other.size
+        return other
 
 
 class Batch:
-    """Pieces that travel in one request."""
+    """Pieces that travel in one request. `attempts` counts the requests that did not get them through."""
 
-    __slots__ = ("pieces",)
+    __slots__ = ("attempts", "pieces")
 
-    def __init__(self, pieces: list[Piece]) -> None:
+    def __init__(self, pieces: list[Piece], attempts: int = 0) -> None:
         self.pieces = pieces
+        self.attempts = attempts
 
     def body(self) -> bytes:
         return b"\n".join([piece.body for piece in self.pieces])
@@ -36,8 +54,8 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """Bytes of the pieces, without the LF between them."""
-        return sum(len(piece.body) for piece in self.pieces)
+        """Bytes that count as in flight for it."""
+        return sum(piece.size for piece in self.pieces)
 
     @property
     def suspended(self) -> bool:
@@ -49,8 +67,27 @@ class Batch:
         gone = [piece for piece in self.pieces if piece.pull.lease.revoked]
         if not gone:
             return None
-        self.pieces = [piece for piece in self.pieces if not piece.pull.lease.revoked]
+        held = {id(piece) for piece in gone}
+        self.pieces = [piece for piece in self.pieces if id(piece) not in held]
         return Batch(gone)
+
+    def cut(self, events: int) -> Batch:
+        """Keep the first `events` (0 to all), return the others as a batch of their own."""
+        kept: list[Piece] = []
+        left = events
+        for number, piece in enumerate(self.pieces):
+            if left < piece.events:
+                others = self.pieces[number:]
+                if left:
+                    others[0] = piece.cut(left)
+                    kept.append(piece)
+                break
+            kept.append(piece)
+            left -= piece.events
+        else:
+            others = []
+        self.pieces = kept
+        return Batch(others, self.attempts)
 
 
 class Batcher:
@@ -65,16 +102,21 @@ class Batcher:
         self._batch_age = batch_age
         self._waiting: deque[Piece] = deque()
         self._waiting_bytes = 0
+        self._hurried = 0
 
     def add(self, piece: Piece) -> None:
         self._waiting.append(piece)
         self._waiting_bytes += len(piece.body) + 1
 
+    def hurry(self) -> None:
+        """What waits now is ready, whatever its age."""
+        self._hurried = len(self._waiting)
+
     def due_in(self, now: float) -> float | None:
         """Seconds until a batch is ready: 0 when one is, None when nothing waits."""
         if not self._waiting:
             return None
-        if self._waiting_bytes > self._batch_bytes:
+        if self._hurried or self._waiting_bytes > self._batch_bytes:
             return 0.0
         return max(0.0, self._waiting[0].added + self._batch_age - now)
 
@@ -89,4 +131,5 @@ class Batcher:
             room -= size
             self._waiting_bytes -= size
             pieces.append(self._waiting.popleft())
+        self._hurried = max(0, self._hurried - len(pieces))
         return Batch(pieces)

@@ -45,6 +45,11 @@ class Pull:
         self.started = started
         self._chunks_left = chunks
 
+    def chunk_split(self) -> None:
+        """One chunk travels in two parts from now on; each is delivered by itself."""
+        with self.lease._lock:
+            self._chunks_left += 1
+
     def chunk_delivered(self) -> None:
         """One chunk more is at its destination: accepted, acknowledged where asked for, or dead-lettered."""
         with self.lease._lock:

@@ -6,6 +6,8 @@ retention is days, is the queue. Bytes count from `put` until the batch is deliv
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import threading
 import time
 from typing import Callable
@@ -15,7 +17,11 @@ from sls_hec_forwarder.delivery.lease import Pull
 
 
 class Outbox:
-    """Thread-safe: many readers put, many senders take; every wait is bounded by its `timeout` (seconds)."""
+    """Thread-safe: many readers put, many senders take; every wait is bounded by its `timeout` (seconds).
+
+    What a sender takes it gives back in one of three ways, in whole or in parts: `delivered`, `dropped`, or
+    `put_back` to be taken again later, by whichever sender comes first.
+    """
 
     def __init__(
         self,
@@ -28,6 +34,8 @@ class Outbox:
         self.max_bytes = max_bytes
         self._batcher = Batcher(batch_bytes, batch_age)
         self._clock = clock
+        self._returned: list[tuple[float, int, Batch]] = []
+        self._returns = itertools.count()
         self._in_flight = 0
         self._closed = False
         self._lock = threading.Lock()
@@ -46,21 +54,23 @@ class Outbox:
     def put(self, pull: Pull, body: bytes, events: int, timeout: float) -> bool:
         """Queue one chunk of `pull`; False when there was no room in time or the outbox is closed.
 
-        A chunk larger than the whole bound passes when nothing else is in flight.
+        There is room while less than `max_bytes` is in flight, so the last chunk may exceed the bound: a
+        large chunk must not wait for ever behind small ones that still fit.
         """
-        size = len(body)
         with self._room:
-            if not self._room.wait_for(
-                lambda: self._closed or not self._in_flight or self._in_flight + size <= self.max_bytes,
-                timeout,
-            ):
+            self._room.wait_for(lambda: self._closed or self._in_flight < self.max_bytes, timeout)
+            if self._closed or self._in_flight >= self.max_bytes:
                 return False
-            if self._closed:
-                return False
-            self._in_flight += size
+            self._in_flight += len(body)
             self._batcher.add(Piece(pull, body, events, self._clock()))
             self._work.notify()
             return True
+
+    def hurry(self) -> None:
+        """What is queued now is sent at once, whatever its age: a shard is being handed over."""
+        with self._work:
+            self._batcher.hurry()
+            self._work.notify()
 
     def take(self, timeout: float) -> Batch | None:
         """The next batch that is ready, or None when none became ready in time or the outbox is closed."""
@@ -68,16 +78,35 @@ class Outbox:
         with self._work:
             while not self._closed:
                 now = self._clock()
-                due = self._batcher.due_in(now)
+                due = self._due_in(now)
                 if due == 0.0:
-                    batch = self._batcher.cut()
+                    batch = self._next(now)
                     self._work.notify()  # more may be ready, and this notification may have been the only one
                     return batch
                 left = deadline - now
                 if left <= 0:
+                    self._work.notify()  # so that somebody else waits for what is due next
                     return None
                 self._work.wait(left if due is None else min(left, due))
             return None
+
+    def _due_in(self, now: float) -> float | None:
+        fresh = self._batcher.due_in(now)
+        if not self._returned:
+            return fresh
+        back = max(0.0, self._returned[0][0] - now)
+        return back if fresh is None else min(back, fresh)
+
+    def _next(self, now: float) -> Batch:
+        if self._returned and self._returned[0][0] <= now:
+            return heapq.heappop(self._returned)[2]
+        return self._batcher.cut()
+
+    def put_back(self, batch: Batch, delay: float) -> None:
+        """`batch` is to be taken again, `delay` seconds from now at the earliest."""
+        with self._work:
+            heapq.heappush(self._returned, (self._clock() + delay, next(self._returns), batch))
+            self._work.notify()
 
     def delivered(self, batch: Batch) -> None:
         """Every event of `batch` is at its destination: checkpoints may pass it."""
