@@ -1,0 +1,82 @@
+"""The calls of the HTTP Event Collector over one connection, and what their answers mean."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import zlib
+from importlib.metadata import version
+from typing import Callable, Final, NamedTuple
+
+from sls_hec_forwarder.hec.answers import Action, Answer, classify
+from sls_hec_forwarder.hec.connection import Connection, NoAnswer, Response
+from sls_hec_forwarder.hec.token import Token
+
+_APP: Final = {
+    "__splunk_app_name": "sls-hec-forwarder",
+    "__splunk_app_version": version("sls-hec-forwarder"),
+}
+
+
+class Attempt(NamedTuple):
+    """One POST: what it came to, bytes on the wire, and seconds it took."""
+
+    answer: Answer
+    wire_bytes: int
+    seconds: float
+
+
+class Client:
+    """`channel` is a GUID and always sent: tokens with indexer acknowledgement need it, others ignore it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        token: Token,
+        channel: str,
+        gzip_level: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.connection = connection
+        self.channel = channel
+        self._token = token
+        self._gzip_level = gzip_level
+        self._clock = clock
+
+    def post(self, body: bytes) -> Attempt:
+        """Send envelopes. Every outcome is an answer; nothing is raised for what the network does."""
+        started = self._clock()
+        headers = self._headers()
+        wire = body
+        if self._gzip_level:
+            packer = zlib.compressobj(self._gzip_level, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+            wire = packer.compress(body) + packer.flush()
+            headers["Content-Encoding"] = "gzip"
+        path = self.connection.target.path("event")
+        try:
+            response = self.connection.exchange("POST", path, headers, wire)
+        except NoAnswer as error:
+            answer = no_answer(error)
+        else:
+            answer = classify(response.status, response.headers, response.body, len(body))
+        answer = dataclasses.replace(answer, text=self._token.hide(answer.text))
+        return Attempt(answer, len(wire), self._clock() - started)
+
+    def health(self) -> Response:
+        """The collector's own opinion; needs no token. Raises NoAnswer."""
+        return self.connection.exchange("GET", self.connection.target.path("health"), {})
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "Authorization": f"Splunk {self._token.value}",
+            "Content-Type": "application/json",
+            "X-Splunk-Request-Channel": self.channel,
+            **_APP,
+        }
+
+
+def no_answer(error: NoAnswer) -> Answer:
+    """The meaning of a request that got no answer."""
+    if error.operator:
+        return Answer(Action.HOLD, 0, str(error))
+    return Answer(Action.RETRY, 0, str(error), may_have_taken=error.sent)

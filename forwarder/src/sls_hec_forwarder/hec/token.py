@@ -1,0 +1,37 @@
+"""The HEC token, which may be replaced while the relay runs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Callable
+
+_log = logging.getLogger(__name__)
+
+
+class Token:
+    """`read` returns the token as it is now, where it comes from a file. Safe to share between threads."""
+
+    def __init__(self, value: str, read: Callable[[], str] | None = None) -> None:
+        self.value = value
+        self._read = read
+
+    def reread(self) -> bool:
+        """Look for another token; True when there is one. What cannot be read changes nothing."""
+        if self._read is None:
+            return False
+        try:
+            value = self._read()
+        except (OSError, ValueError) as error:
+            _log.warning("the HEC token cannot be read again, the one in use stays: %s", error)
+            return False
+        changed = bool(value) and value != self.value
+        if changed:
+            self.value = value
+        return changed
+
+    def hide(self, text: str) -> str:
+        """`text` without the token: a server or proxy may quote the request."""
+        return text.replace(self.value, "***") if self.value else text
+
+    def __repr__(self) -> str:
+        return "Token(***)"
