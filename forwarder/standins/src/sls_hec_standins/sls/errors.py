@@ -150,8 +150,8 @@ def bad_header(code: str, message: str) -> SlsError:
     return SlsError(400, code, message)
 
 
-def signature_not_match(key_id: str) -> SlsError:
-    return SlsError(401, "SignatureNotMatch", f"signature of access key {key_id} is not matched.")
+def signature_not_match(signature: str) -> SlsError:
+    return SlsError(401, "SignatureNotMatch", f"signature {signature} is not matched.")
 
 
 def unauthorized(message: str) -> SlsError:

@@ -101,9 +101,7 @@ class Group:
         self._settle()
         return self.assigned(consumer)
 
-    def checkpoint(
-        self, number: int, checkpoint: str, consumer: str, now: float, *, force: bool
-    ) -> None:  # fmt: skip
+    def checkpoint(self, number: int, checkpoint: str, consumer: str, now: float, *, force: bool) -> None:
         """Save a checkpoint. Without `force` only for the holder: `UnknownConsumer`, `NotHolder`.
 
         Raises `UnknownShard`. The text is not looked at, other than to see whether it is the end.
@@ -228,9 +226,7 @@ class Group:
     def _surplus(self, richest: str, poorest: str) -> Record:
         """The shard to take away: rather one under way to `richest` than one it reads, rather a late one."""
         owned = [record for record in self._records.values() if record.owner == richest]
-        return max(
-            reversed(owned), key=lambda record: (record.holder == poorest, record.state == TRANSFER)
-        )  # fmt: skip
+        return max(reversed(owned), key=lambda record: (record.holder == poorest, record.state == TRANSFER))
 
     def _has_open_ancestor(self, number: int) -> bool:
         pending = list(self._shards[number].parents)

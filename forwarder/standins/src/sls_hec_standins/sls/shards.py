@@ -6,6 +6,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from sls_hec_standins.sls.quotas import ReadQuota
+
 KEY_SPACE = 1 << 128
 
 
@@ -44,6 +46,7 @@ class Shard:
         self._first = int(created * 1_000_000_000) + number
         self._groups: list[StoredGroup] = []
         self._last_received = created
+        self.read_quota = ReadQuota()
         self.received_groups = 0
         self.received_logs = 0
         self.received_bytes = 0

@@ -64,19 +64,25 @@ class Logstore:
     # Writing.
 
     def append(
-        self, data: bytes, logs: int, *, shard: int | None = None, key: int | None = None,
+        self,
+        data: bytes,
+        logs: int,
+        *,
+        shard: int | None = None,
+        key: int | None = None,
         received: float | None = None,
-    ) -> tuple[int, int]:  # fmt: skip
+    ) -> tuple[int, int]:
         """Store a LogGroup in shard `shard`, or that of hash key `key`, or the next one in turn.
 
-        Returns the shard's number and the cursor. `received` is now unless given (Unix seconds).
+        Returns the shard's number and the cursor. `received` is now unless given (Unix seconds). Raises
+        `SlsError` if there is no such shard to write to.
         """
         target = self._target(shard, key)
         return target.number, target.append(data, logs, self._clock.now() if received is None else received)
 
     def _target(self, number: int | None, key: int | None) -> Shard:
         if number is not None:
-            return self.shards[number]
+            return self._writable(number)
         writable = [shard for shard in self.shards.values() if not shard.readonly]
         if not writable:
             raise errors.logstore_without_shard()

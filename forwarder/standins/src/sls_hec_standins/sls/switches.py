@@ -55,6 +55,7 @@ class Switches:
     unknown_key_code: str = _choice("Unauthorized", "InvalidAccessKeyId")
     token_expired_code: str = _choice("Unauthorized", "SecurityTokenExpired", "SecurityToken.Expired")
     skew_code: str = _choice("RequestTimeTooSkewed", "RequestTimeExpired")
+    v4_region: str = _choice("any", "own")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
