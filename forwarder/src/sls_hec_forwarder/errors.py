@@ -17,3 +17,19 @@ class TransientError(RelayError):
 
 class OperatorError(RelayError):
     """Trying again helps only after somebody changed something: credentials, rights, names, settings."""
+
+
+class SettingsError(OperatorError):
+    """Settings that cannot be used: `problems`, one line each, all of them at once."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class SettingsError(OperatorError):
+    """Settings that do not hold; `problems` has a line for each, all that were found."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems

@@ -1,1 +1,18 @@
-"""Settings: environment variables, and files for secrets, become one typed object."""
+"""Settings: environment variables, and files for secrets, become one typed object.
+
+Imports nothing but the standard library and `wire.rules`, so that a wrong setting is told at once.
+"""
+
+from sls_hec_forwarder.settings.load import describe, load, reload_secrets, secrets
+from sls_hec_forwarder.settings.model import HecSettings, RelaySettings, Settings, SlsSettings
+
+__all__ = [
+    "HecSettings",
+    "RelaySettings",
+    "Settings",
+    "SlsSettings",
+    "describe",
+    "load",
+    "reload_secrets",
+    "secrets",
+]

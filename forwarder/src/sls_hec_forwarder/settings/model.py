@@ -18,42 +18,53 @@ class Kind(enum.Enum):
     """How the text of a variable is read; the value is what the docs say is expected."""
 
     TEXT = "text"
-    NAME = "a name without spaces"
+    SECRET = "printable ASCII without spaces"
+    NAME = "letters, digits and . _ -"
+    SLS_NAME = "lower-case letters, digits, _ and -, with a letter or digit at both ends"
     FLAG = "true or false"
     INTEGER = "whole number"
     SECONDS = "seconds"
     BYTES = "bytes, with an optional K, M or G (powers of 1024)"
-    CHOICE = "one of the listed words"
-    URLS = "URLs separated by commas"
-    URL = "URL"
+    CHOICE = "one of"
+    HOST = "host name or IP address, without scheme and port"
+    ENDPOINT = "host name, with optional http:// or https:// before and :port behind"
+    URL = "URL such as http://host:port"
+    URLS = "URLs such as https://host:port, separated by commas"
+    PROXY = "URL such as http://host:port or http://user:password@host:port"
     PATH = "path of a readable file"
-    START = "begin, end, or a time with its zone"
-    STOP = "now, or a time with its zone"
+    LOG_PATH = "path of a file in a folder that can be written to"
+    START = "begin, end, unix seconds, or a time with its zone such as 2026-01-31T08:00:00Z"
+    STOP = "now, unix seconds, or a time with its zone such as 2026-01-31T16:00:00+08:00"
     TOPICS = "topics separated by commas; a trailing * matches any ending"
-    UNFOLD = 'JSON: {"topic": ["field", ...]}'
-    TOPIC_RULES = 'JSON: {"topic": {"index": ..., "sourcetype": ..., "source": ..., "host": ...}}'
+    UNFOLD = 'JSON such as {"topic": ["field"]}'
+    TOPIC_RULES = 'JSON such as {"topic": {"index": "a", "sourcetype": "b", "source": "c", "host": "d"}}'
     METRICS = "off, a port on loopback, or unix:/path"
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What is known of one setting beside its field's name, type and default."""
+    """What is known of one setting beside its field's name, type and default.
+
+    `file`: the value may also stand in a file that the variable `<name>_FILE` names; so it is for every
+    secret, and for what changes together with one. `low` and `high` are inclusive.
+    """
 
     name: str
     kind: Kind
     help: str
     required: bool = False
     secret: bool = False
+    file: bool = False
     choices: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
 
 
 def setting(name: str, kind: Kind, help: str, default: Any = None, **more: Any) -> Any:
-    """Declare a dataclass field that is read from the variable `name`."""
-    return field(
-        default=default, metadata={"spec": Spec(name, kind, help, **more)}, repr=not more.get("secret")
-    )
+    """Declare a dataclass field that is read from the variable `name`; a secret is left out of reprs."""
+    secret = bool(more.get("secret"))
+    more.setdefault("file", secret)
+    return field(default=default, metadata={"spec": Spec(name, kind, help, **more)}, repr=not secret)
 
 
 @dataclass(frozen=True)
@@ -62,14 +73,14 @@ class SlsSettings:
 
     endpoint: str = setting(
         "SLS_ENDPOINT",
-        Kind.TEXT,
+        Kind.ENDPOINT,
         "Service endpoint, such as `https://cn-hangzhou.log.aliyuncs.com`",
         required=True,
     )
-    ak_id: str = setting("SLS_AK_ID", Kind.NAME, "AccessKey id; not with SLS_RAM_ROLE", "")
-    ak_key: str = setting("SLS_AK_KEY", Kind.TEXT, "AccessKey secret", "", secret=True)
+    ak_id: str = setting("SLS_AK_ID", Kind.NAME, "AccessKey id; this or SLS_RAM_ROLE", "", file=True)
+    ak_key: str = setting("SLS_AK_KEY", Kind.SECRET, "AccessKey secret", "", secret=True)
     sts_token: str = setting(
-        "SLS_STS_TOKEN", Kind.TEXT, "Security token that goes with a temporary AccessKey", "", secret=True
+        "SLS_STS_TOKEN", Kind.SECRET, "Security token that goes with a temporary AccessKey", "", secret=True
     )
     ram_role: str = setting("SLS_RAM_ROLE", Kind.NAME, "ECS RAM role to take temporary credentials from", "")
     metadata_url: str = setting(
@@ -84,9 +95,9 @@ class SlsSettings:
     region: str = setting(
         "SLS_REGION", Kind.NAME, "Region that a v4 signature names, such as `cn-hangzhou`", ""
     )
-    project: str = setting("SLS_PROJECT", Kind.NAME, "Project", required=True)
-    logstore: str = setting("SLS_LOGSTORE", Kind.NAME, "Logstore", required=True)
-    group: str = setting("SLS_CG", Kind.NAME, "Consumer group; made if it does not exist", required=True)
+    project: str = setting("SLS_PROJECT", Kind.SLS_NAME, "Project", required=True)
+    logstore: str = setting("SLS_LOGSTORE", Kind.SLS_NAME, "Logstore", required=True)
+    group: str = setting("SLS_CG", Kind.SLS_NAME, "Consumer group; made if it does not exist", required=True)
     consumer: str = setting(
         "SLS_CONSUMER",
         Kind.NAME,
@@ -120,7 +131,7 @@ class SlsSettings:
         "SLS_GROUP_TIMEOUT",
         Kind.INTEGER,
         "Seconds without a heartbeat after which SLS gives a consumer's shards away; "
-        "unset: 40 for a group that is made, else as the group has it",
+        "unset or 0: 40 for a group that is made, else as the group has it",
         0,
         low=0,
         high=3600,
@@ -156,7 +167,7 @@ class SlsSettings:
         low=1,
         high=300,
     )
-    proxy: str = setting("SLS_PROXY", Kind.URL, "HTTP proxy for requests to SLS", "")
+    proxy: str = setting("SLS_PROXY", Kind.PROXY, "HTTP proxy for requests to SLS", "", secret=True)
     ca_file: str = setting(
         "SLS_CA_FILE",
         Kind.PATH,
@@ -171,7 +182,7 @@ class SlsSettings:
 class HecSettings:
     """Where events go: endpoints, token, envelope defaults, batches."""
 
-    host: str = setting("HEC_HOST", Kind.NAME, "Host of the HTTP Event Collector; this or HEC_ENDPOINTS", "")
+    host: str = setting("HEC_HOST", Kind.HOST, "Host of the HTTP Event Collector; this or HEC_ENDPOINTS", "")
     port: int = setting("HEC_PORT", Kind.INTEGER, "Its port", 8088, low=1, high=65535)
     https: bool = setting("HEC_HTTPS", Kind.FLAG, "Use TLS", True)
     endpoints: tuple[str, ...] = setting(
@@ -180,7 +191,7 @@ class HecSettings:
         "Several collectors, such as `https://idx1:8088,https://idx2:8088`; instead of HEC_HOST",
         (),
     )
-    token: str = setting("HEC_TOKEN", Kind.TEXT, "HEC token", required=True, secret=True)
+    token: str = setting("HEC_TOKEN", Kind.SECRET, "HEC token", required=True, secret=True)
     timeout: float = setting(
         "HEC_TIMEOUT", Kind.SECONDS, "Time to connect, and to wait for an answer", 120.0, low=1, high=600
     )
@@ -193,7 +204,9 @@ class HecSettings:
     )
     client_cert: str = setting("HEC_CLIENT_CERT", Kind.PATH, "Client certificate (PEM)", "")
     client_key: str = setting("HEC_CLIENT_KEY", Kind.PATH, "Key of the client certificate (PEM)", "")
-    proxy: str = setting("HEC_PROXY", Kind.URL, "HTTP proxy for requests to the collector", "")
+    proxy: str = setting(
+        "HEC_PROXY", Kind.PROXY, "HTTP proxy for requests to the collector", "", secret=True
+    )
     sourcetype: str = setting(
         "HEC_SOURCETYPE", Kind.TEXT, "Sourcetype of events; unset: the token's default", ""
     )
@@ -296,7 +309,7 @@ class RelaySettings:
         "RELAY_LOG_FORMAT", Kind.CHOICE, "Form of log lines", "text", choices=("text", "json")
     )
     log_console: bool = setting("RELAY_LOG_CONSOLE", Kind.FLAG, "Log to standard error", True)
-    log_file: str = setting("RELAY_LOG_FILE", Kind.TEXT, "Log also to this file, rotated", "")
+    log_file: str = setting("RELAY_LOG_FILE", Kind.LOG_PATH, "Log also to this file, rotated", "")
     log_file_bytes: int = setting(
         "RELAY_LOG_FILE_BYTES",
         Kind.BYTES,

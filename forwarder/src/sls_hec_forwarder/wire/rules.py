@@ -1,0 +1,76 @@
+"""What the encoder is told to do: topics to pass, envelope keys, fields to unfold. Plain values, no behaviour
+beyond asking them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Optional
+
+SOURCE_OF_GROUP = "__source__"
+TAG_PREFIX = "__tag__:"
+
+
+@dataclass(frozen=True)
+class TopicRule:
+    """Envelope keys for logs of one topic; None leaves the default of `Rules`, "" omits the key.
+
+    `topic` is an exact topic, or a prefix followed by `*`.
+    """
+
+    topic: str
+    index: Optional[str] = None
+    sourcetype: Optional[str] = None
+    source: Optional[str] = None
+    host: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How logs become events.
+
+    An empty `source`, `sourcetype`, `index` or `host` leaves the key out, so that the HEC token's default
+    holds. `host` is `__source__` for the log group's source, `__tag__:<key>` for that tag, or a literal; a
+    source or tag that is empty or not there leaves the key out too. Topics in `topics` (the first match
+    wins), `include`, `exclude` and `unfold` are exact, or a prefix followed by `*`.
+    """
+
+    source: str
+    sourcetype: str = ""
+    index: str = ""
+    host: str = SOURCE_OF_GROUP
+    topics: tuple[TopicRule, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    unfold: tuple[tuple[str, str], ...] = ()
+    identity: bool = True
+
+    def passes(self, topic: str) -> bool:
+        """Whether logs of this topic are sent: included (or nothing is listed there), and not excluded."""
+        return (not self.include or _any(self.include, topic)) and not _any(self.exclude, topic)
+
+    def envelope(self, topic: str) -> TopicRule:
+        """The envelope keys of this topic, with no None left."""
+        rule = next((rule for rule in self.topics if matches(rule.topic, topic)), TopicRule(topic))
+        return TopicRule(
+            topic,
+            index=self.index if rule.index is None else rule.index,
+            sourcetype=self.sourcetype if rule.sourcetype is None else rule.sourcetype,
+            source=self.source if rule.source is None else rule.source,
+            host=self.host if rule.host is None else rule.host,
+        )
+
+    def unfolded(self, topic: str) -> frozenset[str]:
+        """Names of the fields of this topic whose JSON text is sent as JSON."""
+        return frozenset(field for pattern, field in self.unfold if matches(pattern, topic))
+
+
+def matches(pattern: str, topic: str) -> bool:
+    """Whether a topic is the pattern's, which is exact or ends in `*`."""
+    if pattern.endswith("*"):
+        return topic.startswith(pattern[:-1])
+    return topic == pattern
+
+
+def _any(patterns: Iterable[str], topic: str) -> bool:
+    return any(matches(pattern, topic) for pattern in patterns)
