@@ -1,0 +1,5 @@
+"""Everything that speaks to SLS: credentials, client, group membership, shard readers, positions.
+
+The only place that knows the SDK. Decisions (`membership`, `reader`, `positions`, `checkpoints`) are plain
+objects; `heartbeat`, `shard_reader`, `watch` and `consumer` own the threads.
+"""

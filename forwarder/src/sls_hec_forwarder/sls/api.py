@@ -1,0 +1,125 @@
+"""The SDK's LogClient, with one spot replaced.
+
+Addressing, signing and encoding are the SDK's. `_sendRequest` is ours: the SDK's own retry (logclient.py,
+`_send`) tries again ten times, a second apart, and only for some errors and only for http endpoints. Here one
+call is one request, and retrying is decided by the callers: `_send` retries nothing but its own LogException,
+which is never raised.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import threading
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from importlib import metadata
+from typing import Any, cast
+
+import requests
+from aliyun.log import LogClient
+
+from sls_hec_forwarder.settings.model import SlsSettings
+from sls_hec_forwarder.sls import transport
+from sls_hec_forwarder.sls.credentials import CredentialsSource
+from sls_hec_forwarder.sls.errors import Refusal
+
+#: Where the SDK keeps a pull's body before it is parsed (pulllog_response.py), which nothing here asks for.
+BODY = "_raw_uncompressed_body"
+
+#: The header that says how a pull's body is compressed, under a name that the SDK does not look for.
+PACKED = "packed"
+
+
+class Refused(Exception):
+    """Carries a refusal through the SDK."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
+class Api(LogClient):
+    """LogClient whose requests go through our session, once, and end in our errors."""
+
+    def __init__(
+        self, settings: SlsSettings, consumer: str, credentials: CredentialsSource, timeout: float
+    ) -> None:
+        super().__init__(
+            settings.endpoint,
+            auth_version=settings.auth_version,
+            region=settings.region,
+            credentials_provider=cast(Any, credentials),  # of the protocol, not of the class
+            source="",  # else the SDK resolves the endpoint's name, only to learn our own address
+        )
+        self._endpoint_shown = settings.endpoint
+        self._http = transport.SlsSession(settings)
+        self._timeouts = (timeout, timeout)
+        self._agent = (
+            f"sls-hec-forwarder/{metadata.version('sls-hec-forwarder')} "
+            f"({platform.python_implementation()} {platform.python_version()})"
+            f"-consumergroup-{settings.group}-{consumer}"
+        )
+        self._seen_lock = threading.Lock()
+        self._seen: tuple[str, float] | None = None
+
+    def close(self) -> None:
+        self._http.close()
+
+    @property
+    def clock_skew(self) -> float | None:
+        with self._seen_lock:
+            seen = self._seen
+        if seen is None:
+            return None
+        try:
+            return seen[1] - parsedate_to_datetime(seen[0]).timestamp()
+        except (TypeError, ValueError):
+            return None
+
+    def _sendRequest(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, Any],
+        body: bytes | None,
+        headers: dict[str, str],
+        respons_body_type: str = "json",
+    ) -> tuple[Any, dict[str, str]]:
+        headers["User-Agent"] = self._agent
+        try:
+            answer = self._http.request(
+                method,
+                url,
+                params=params,
+                data=body,
+                headers=headers,
+                timeout=self._timeouts,
+                allow_redirects=False,
+            )
+        except (requests.exceptions.RequestException, OSError, ValueError) as problem:
+            raise transport.unanswered(problem, self._endpoint_shown) from problem
+        self._note_time(answer.headers.get("Date", ""))
+        if answer.status_code != 200:
+            raise Refused(_refusal(answer))
+        seen = {name.lower(): value for name, value in answer.headers.items()}
+        if respons_body_type == "json":
+            return (answer.json() if answer.content else None), seen
+        # Bodies of pulls stay compressed: the SDK, not seeing the header, takes the body as it is.
+        seen[PACKED] = seen.pop("x-log-compresstype", "").lower()
+        return answer.content, seen
+
+    def _note_time(self, date: str) -> None:
+        if date:
+            with self._seen_lock:
+                self._seen = (date, time.time())
+
+
+def _refusal(answer: requests.Response) -> Refusal:
+    try:
+        told = json.loads(answer.content)
+        code, message = str(told["errorCode"]), str(told["errorMessage"])
+    except (KeyError, TypeError, ValueError):
+        code, message = "", f"{answer.reason}: {answer.text[:200]!r}"
+    return Refusal(answer.status_code, code, message, answer.headers.get("x-log-requestid", ""))

@@ -1,0 +1,251 @@
+"""One member of a consumer group: joins, reads the shards that it is given, leaves without loss."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import Callable
+
+from sls_hec_forwarder.delivery.lease import Fence
+from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.settings.model import Settings, SlsSettings
+from sls_hec_forwarder.sls import group as groups
+from sls_hec_forwarder.sls.checkpoints import Checkpoints
+from sls_hec_forwarder.sls.client import SlsClient
+from sls_hec_forwarder.sls.credentials import Reread, credentials_for
+from sls_hec_forwarder.sls.heartbeat import Heartbeat
+from sls_hec_forwarder.sls.membership import Action, Do, fence_timeout
+from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.positions import Positions
+from sls_hec_forwarder.sls.shard_reader import Encode, Phase, ShardReader, Surroundings
+from sls_hec_forwarder.sls.watch import Watch
+
+#: A heartbeat's time-out (seconds): a second try has to fit in before the group loses patience.
+_BEAT_TIMEOUT = 5.0
+#: Time (seconds) to end the parts, when the shards are given up.
+_END_TIME = 5.0
+_LOOK = 0.1
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ShardState:
+    """One shard that this process holds. `lag` is the age (seconds) of what is pulled next, 0 when nothing is
+    there; `oldest` how long the oldest pull that is not delivered waits. None: not known, or nothing.
+    """
+
+    shard: int
+    phase: Phase
+    cursor: str
+    committed: str
+    saved: str
+    pulls_in_flight: int
+    lag: float | None
+    oldest: float | None
+
+
+class Consumer:
+    """Wires the parts of one group member. `encode` and `outbox` are what its logs go through."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        consumer: str,
+        encode: Encode,
+        outbox: Outbox,
+        *,
+        observer: Observer | None = None,
+        reread: Reread | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        sls = settings.sls
+        self._settings = settings
+        self._outbox = outbox
+        self._encode = encode
+        self._observer = observer or Observer()
+        self._clock = clock
+        self._wall = wall
+        self._credentials = credentials_for(sls, reread)
+        self._client = SlsClient(sls, consumer, self._credentials)
+        self._beat_client = SlsClient(
+            sls, consumer, self._credentials, timeout=min(sls.timeout, _BEAT_TIMEOUT)
+        )
+        self._positions = Positions(sls, self._client, wall)
+        self._checkpoints = Checkpoints(settings.relay.checkpoint_interval)
+        self._drain_time = settings.relay.stop_timeout
+        self._readers: dict[int, ShardReader] = {}
+        self._threads: set[ShardReader] = set()  # those, and others whose thread has not ended yet
+        self._lock = threading.Lock()
+        self._heartbeat: Heartbeat | None = None
+        self._watch: Watch | None = None
+        self._stopped = False
+
+    # Life
+
+    def start(self) -> None:
+        """Find or make the group and join it. Raises SlsError; it can be tried again then."""
+        sls = self._settings.sls
+        group = groups.ensure(self._client, sls)
+        self._positions.prepare()
+        fence = Fence(fence_timeout(group.timeout), self._clock)
+        heartbeat = self._heartbeat = Heartbeat(
+            self._beat_client,
+            fence,
+            self._act,
+            interval=sls.heartbeat_interval,
+            group_timeout=group.timeout,
+            observer=self._observer,
+            clock=self._clock,
+        )
+        watch = self._watch = Watch(
+            self._client,
+            group,
+            self._positions,
+            self._observer,
+            heartbeat.group_timeout_changed,
+            self._all_read,
+        )
+        self._around = Surroundings(
+            settings=sls,
+            client=self._client,
+            positions=self._positions,
+            checkpoints=self._checkpoints,
+            fence=fence,
+            outbox=self._outbox,
+            encode=self._encode,
+            permits=threading.Semaphore(self._settings.relay.pulls),
+            observer=self._observer,
+            read_only=watch.read_only,
+            clock=self._clock,
+        )
+        self._checkpoints.start()
+        heartbeat.start()
+        watch.start()
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Give every shard up and end all threads, within about `timeout` seconds (RELAY_STOP_TIMEOUT).
+
+        Senders have to run on meanwhile: what is in flight is delivered first. Heartbeats go on until the
+        last shard is given up. False when something was left undelivered, unsaved or running.
+        """
+        if self._stopped:
+            return True
+        self._stopped = True
+        drain_time = self._settings.relay.stop_timeout if timeout is None else timeout
+        deadline = self._clock() + drain_time
+        clean = True
+        if self._heartbeat is not None and self._watch is not None:
+            with self._lock:
+                self._drain_time = drain_time
+            self._heartbeat.release_all()
+            clean = self._wait_released(deadline)
+            left = max(_END_TIME, deadline - self._clock())
+            clean &= self._checkpoints.finish(left)
+            clean &= self._heartbeat.finish(left)
+            clean &= self._watch.finish(left)
+        self._credentials.close()
+        self._client.close()
+        self._beat_client.close()
+        return clean
+
+    def _wait_released(self, deadline: float) -> bool:
+        while True:
+            with self._lock:
+                self._forget_ended()
+                readers = list(self._threads)
+            if not readers:
+                return True
+            # A reader uses the time to deliver, then some more to save.
+            if not readers[0].join(_LOOK) and self._clock() >= deadline + 2 * _END_TIME:
+                shards = ", ".join(str(each.shard) for each in readers)
+                _log.warning("the readers of these shards do not end in time: %s", shards)
+                for reader in readers:
+                    reader.revoke()
+                return False
+
+    def reload(self, settings: SlsSettings) -> None:
+        """Take over secrets that were read anew."""
+        self._credentials.reload(settings)
+
+    # What the heartbeat decides
+
+    def _act(self, action: Action) -> None:
+        with self._lock:
+            if action.do is Do.START:
+                self._forget_ended()
+                reader = ShardReader(action.shard, self._around, self._ended)
+                reader.start()
+                self._readers[action.shard] = reader
+                self._threads.add(reader)
+            elif action.shard in self._readers:
+                if action.do is Do.RELEASE:
+                    self._readers[action.shard].release(self._drain_time)
+                else:
+                    # Its thread may take a while to notice; the shard may be assigned again before that.
+                    self._readers.pop(action.shard).revoke()
+
+    def _ended(self, reader: ShardReader) -> None:
+        """Called from the reader's thread, as the last thing it does."""
+        with self._lock:
+            current = self._readers.get(reader.shard) is reader
+            if current:
+                del self._readers[reader.shard]
+        if current and self._heartbeat is not None:
+            self._heartbeat.given_up(reader.shard)
+
+    def _forget_ended(self) -> None:
+        self._threads = {each for each in self._threads if not each.join(0)}
+
+    # What can be seen
+
+    @property
+    def backfill_done(self) -> bool:
+        """There is a stop position, and every shard of the logstore has been delivered up to it."""
+        return self._watch is not None and self._watch.backfill_done.is_set()
+
+    @property
+    def alive(self) -> bool:
+        """The thread that everything depends on is running."""
+        return self._heartbeat is not None and self._heartbeat.alive
+
+    @property
+    def last_heartbeat(self) -> float | None:
+        """When the last heartbeat that was answered was sent (monotonic seconds); None before the first."""
+        return None if self._heartbeat is None else self._heartbeat.last_success
+
+    def shards(self) -> list[ShardState]:
+        """The shards held now, in order."""
+        with self._lock:
+            readers = sorted(self._readers.items())
+        return [self._state(reader) for _, reader in readers]
+
+    def _state(self, reader: ShardReader) -> ShardState:
+        plan, lease, saver = reader.plan, reader.lease, reader.saver
+        if plan is None or lease is None or saver is None:
+            return ShardState(reader.shard, reader.phase, "", "", "", 0, None, None)
+        lag: float | None = None
+        if plan.caught_up or plan.finished:
+            lag = 0.0
+        elif plan.cursor_time is not None:
+            lag = max(0.0, self._wall() - (self._client.clock_skew or 0.0) - plan.cursor_time)
+        started = lease.oldest_started
+        return ShardState(
+            shard=reader.shard,
+            phase=reader.phase,
+            cursor=plan.cursor,
+            committed=lease.committed,
+            saved=saver.saved,
+            pulls_in_flight=lease.pulls_in_flight,
+            lag=lag,
+            oldest=None if started is None else max(0.0, self._clock() - started),
+        )
+
+    def _all_read(self) -> bool:
+        return all(
+            each.phase is Phase.FINISHED and each.saved == each.cursor and not each.pulls_in_flight
+            for each in self.shards()
+        )

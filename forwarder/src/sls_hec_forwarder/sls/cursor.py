@@ -1,0 +1,33 @@
+"""Cursors: base64 of a decimal int64; consecutive log groups of a shard differ by 1.
+
+The SDKs rely on both (Python: `LogClient.get_previous_cursor_time`, Go: `addCursorIfPossible`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+
+def decode(cursor: str) -> int:
+    """The position that `cursor` names. Raises ValueError when it is none."""
+    try:
+        text = base64.b64decode(cursor, validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError) as problem:
+        raise ValueError(f"not a cursor: {cursor!r}") from problem
+    if not text.lstrip("-").isdigit():
+        raise ValueError(f"not a cursor: {cursor!r}")
+    return int(text)
+
+
+def encode(position: int) -> str:
+    """The cursor of `position`."""
+    return base64.b64encode(str(position).encode("ascii")).decode("ascii")
+
+
+def distance(start: str, end: str) -> int | None:
+    """Log groups from cursor `start` up to `end`, or None when either is no plain cursor."""
+    try:
+        return decode(end) - decode(start)
+    except ValueError:
+        return None

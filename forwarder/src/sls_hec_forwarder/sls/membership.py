@@ -1,0 +1,102 @@
+"""Which shards this consumer holds, decided from the heartbeats' answers. A plain object: no locks, no clock.
+
+The server's side, as the README of Alibaba Cloud's Java consumer library describes it: a consumer joins with
+a first heartbeat that reports nothing. An answer names the shards that it shall hold. A shard that it reports
+and that the answer leaves out is to be given up: it goes to the next consumer at the first heartbeat that
+does not report it. A consumer silent for the group's time-out is forgotten, and a later heartbeat of it that
+reports shards is refused (NotExistConsumerWithBody).
+
+Hence the rule here: a shard is reported from when its lease starts until it has really been given up, so that
+nobody else can start on it in between.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+
+class Do(enum.Enum):
+    START = "start reading the shard"
+    RELEASE = "deliver what is in flight, save the checkpoint, then give the shard up"
+    REVOKE = "drop everything of the shard at once: another consumer may have it"
+
+
+@dataclass(frozen=True)
+class Action:
+    do: Do
+    shard: int
+
+
+class Membership:
+    """Heartbeats in, actions out."""
+
+    def __init__(self) -> None:
+        # Shard -> whether it is being released.
+        self._held: dict[int, bool] = {}
+        self._stopping = False
+
+    def report(self) -> list[int]:
+        """What the next heartbeat has to report."""
+        return sorted(self._held)
+
+    @property
+    def idle(self) -> bool:
+        """No shard is held, or still being given up."""
+        return not self._held
+
+    def answered(self, assigned: Collection[int]) -> list[Action]:
+        """The server wants this consumer to hold exactly `assigned`.
+
+        A shard that is assigned again while it is being released is given up all the same, and started anew
+        when an answer after that still names it: its reader has stopped and cannot be called back.
+        """
+        actions = self._release(shard for shard in self.report() if shard not in assigned)
+        if self._stopping:
+            return actions
+        for shard in sorted(assigned):
+            if shard not in self._held:
+                self._held[shard] = False
+                actions.append(Action(Do.START, shard))
+        return actions
+
+    def refused(self) -> list[Action]:
+        """The server does not know this consumer: everything it held may be somebody else's by now.
+
+        The next report is empty, which joins anew.
+        """
+        actions = [Action(Do.REVOKE, shard) for shard in self.report()]
+        self._held.clear()
+        return actions
+
+    def given_up(self, shard: int) -> None:
+        """The shard was released completely, or was found to be another consumer's."""
+        self._held.pop(shard, None)
+
+    def stop(self) -> list[Action]:
+        """Give everything up and take nothing any more."""
+        self._stopping = True
+        return self._release(self.report())
+
+    def _release(self, shards: Iterable[int]) -> list[Action]:
+        actions = []
+        for shard in shards:
+            if not self._held[shard]:
+                self._held[shard] = True
+                actions.append(Action(Do.RELEASE, shard))
+        return actions
+
+
+def fence_timeout(group_timeout: float) -> float:
+    """Seconds after a heartbeat for which shards are surely still ours.
+
+    Less than the group's own time-out, so that what is on its way to Splunk when the fence closes arrives
+    before another consumer starts, and a server that counts coarsely is not outrun.
+    """
+    return group_timeout - min(max(0.1 * group_timeout, 1.0), 0.25 * group_timeout)
+
+
+def heartbeat_interval(wanted: float, group_timeout: float) -> float:
+    """Seconds between heartbeats: at least four fit into the group's time-out, whoever changes that."""
+    return min(wanted, group_timeout / 4)

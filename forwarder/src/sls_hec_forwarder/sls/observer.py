@@ -1,0 +1,33 @@
+"""What the outside may want to count. The methods do nothing here; metrics override them."""
+
+from __future__ import annotations
+
+from sls_hec_forwarder.sls.positions import Lost
+
+
+class Observer:
+    """Called from many threads, on the hot path: overrides are quick and do not raise."""
+
+    def lease_started(self, shard: int) -> None:
+        """Reading of a shard begins."""
+
+    def lease_ended(self, shard: int, reason: str) -> None:
+        """It has ended: `reason` is "released", "revoked" or "failed"."""
+
+    def pulled(self, shard: int, wire_bytes: int, raw_bytes: int, groups: int) -> None:
+        """One pull was answered; bytes before and after decompression."""
+
+    def encoded(self, shard: int, events: int, encoded_bytes: int, repaired: int) -> None:
+        """A pull became events; `repaired` of their texts were not valid UTF-8."""
+
+    def filtered(self, topic: str, logs: int) -> None:
+        """Logs that the topic filter left out."""
+
+    def expired(self, shard: int, lost: Lost) -> None:
+        """Logs went before they were read."""
+
+    def checkpoint_saved(self, shard: int) -> None:
+        """A checkpoint was saved."""
+
+    def failed(self, what: str, kind: str) -> None:
+        """A call did not succeed: `what` is "heartbeat", "pull", "checkpoint", "start" or "watch"."""

@@ -1,0 +1,97 @@
+"""One answer of PullLogs, still compressed.
+
+Unpacking is a step of its own because a decompressed list is large: the caller bounds how many exist at a
+time, while any number of shards may wait for the network.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import lz4.block
+import zstd
+
+from sls_hec_forwarder.sls import cursor as cursors
+from sls_hec_forwarder.sls.errors import CorruptPull
+
+#: An lz4 block cannot grow more than this when it is decompressed (LZ4 block format, "match length").
+_LZ4_RATIO = 255
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What one pull brought. Immutable; `unpack` does the work."""
+
+    shard: int
+    #: The cursor that was asked for, and the one to ask for next.
+    cursor: str
+    next_cursor: str
+    #: Log groups in the body; after the filter, where one runs on the server.
+    groups: int
+    #: Position of the first log group; None when unknown, as with a query, which regroups logs.
+    first_cursor: int | None
+    #: Receive time (unix seconds) that SLS gives for this place of the shard, where it does.
+    cursor_time: int | None
+    #: There was nothing more behind it.
+    caught_up: bool
+    compression: str
+    raw_bytes: int
+    body: bytes
+
+    @property
+    def wire_bytes(self) -> int:
+        return len(self.body)
+
+    @property
+    def missing(self) -> int:
+        """Log groups between the cursor asked for and the first one that came: SLS no longer has them."""
+        if self.first_cursor is None:
+            return 0
+        try:
+            return max(0, self.first_cursor - cursors.decode(self.cursor))
+        except ValueError:
+            return 0
+
+    def unpack(self) -> bytes:
+        """The LogGroupList. Raises CorruptPull when the body does not decode to its announced size."""
+        if not self.raw_bytes:
+            return b""
+        try:
+            raw = self._decompress()
+        # Each codec raises classes of its own, and a corrupt size is a MemoryError.
+        except Exception as problem:
+            raise CorruptPull(f"{self.compression} body does not decode: {problem}") from problem
+        if len(raw) != self.raw_bytes:
+            raise CorruptPull(f"body has {len(raw)} bytes where its header says {self.raw_bytes}")
+        return raw
+
+    def _decompress(self) -> bytes:
+        if not self.compression:
+            return self.body
+        if self.compression == "lz4":
+            if self.raw_bytes > _LZ4_RATIO * len(self.body):
+                raise ValueError(f"{len(self.body)} bytes cannot hold {self.raw_bytes}")
+            return bytes(lz4.block.decompress(self.body, uncompressed_size=self.raw_bytes))
+        if self.compression == "zstd":
+            return bytes(zstd.decompress(self.body))
+        if self.compression in ("gzip", "deflate"):
+            return zlib.decompress(self.body)
+        raise ValueError("unknown compression")
+
+
+def first_cursor(headers: Mapping[str, str], cursor: str, next_cursor: str, groups: int) -> int | None:
+    """Position of the first of `groups` log groups, from the answer's headers to a pull without a query.
+
+    `x-log-read-last-cursor` is the decimal position of the last one. Without it the cursor asked for is
+    taken, but only if the answer covers exactly the positions from there on.
+    """
+    if not groups:
+        return None
+    last = headers.get("x-log-read-last-cursor", "")
+    if last.isdigit():
+        return int(last) - groups + 1
+    if cursors.distance(cursor, next_cursor) == groups:
+        return cursors.decode(cursor)
+    return None

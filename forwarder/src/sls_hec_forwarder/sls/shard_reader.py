@@ -1,0 +1,353 @@
+"""One leased shard, from assignment to release: a thread that pulls, has encoded, and queues for sending."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Callable, Protocol
+
+from sls_hec_forwarder.delivery.lease import Fence, Lease, Pull
+from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.settings.model import SlsSettings
+from sls_hec_forwarder.sls.backoff import Backoff
+from sls_hec_forwarder.sls.checkpoints import Checkpoints, Saver
+from sls_hec_forwarder.sls.client import SlsClient
+from sls_hec_forwarder.sls.errors import CursorInvalid, NotMember, SlsError, Unreadable
+from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.positions import Lost, Positions, Start
+from sls_hec_forwarder.sls.pulled import Pulled
+from sls_hec_forwarder.sls.reader import Reader
+from sls_hec_forwarder.sls.trouble import Trouble
+from sls_hec_forwarder.wire.protobuf import WireError
+
+#: How often (seconds) a thread that waits for room looks whether it is still wanted.
+_LOOK = 0.25
+#: Pause (seconds) of a reader that has nothing to do: suspended, finished or halted.
+_REST = 0.5
+#: The checkpoint at the end of a read-only shard is saved again this often (seconds) until SLS takes the
+#: shard back: SLS looks whether the shard is finished when a checkpoint is saved, and the last save may have
+#: been before the shard became read-only.
+_SAVE_AGAIN = 15.0
+#: Time (seconds) for the last checkpoint, beyond the time to deliver.
+_SAVE_TIME = 5.0
+#: Pause (seconds) after an error that nobody foresaw, before the shard is given back.
+_AFTER_BUG = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Chunk(Protocol):
+    """Envelopes joined by LF, and how many there are."""
+
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def events(self) -> int: ...
+
+
+class Encoded(Protocol):
+    """A pull as events. `filtered` counts logs that the topic filter left out, by topic."""
+
+    @property
+    def chunks(self) -> Sequence[Chunk]: ...
+    @property
+    def events(self) -> int: ...
+    @property
+    def filtered(self) -> Mapping[str, int]: ...
+    @property
+    def repaired(self) -> int: ...
+
+
+#: LogGroupList bytes, shard, position of the first log group (None: unknown) to events. Raises WireError.
+Encode = Callable[[bytes, int, "int | None"], Encoded]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the readers of a process share."""
+
+    settings: SlsSettings
+    client: SlsClient
+    positions: Positions
+    checkpoints: Checkpoints
+    fence: Fence
+    outbox: Outbox
+    encode: Encode
+    #: How many pulls may be decompressed or wait for room in the outbox at a time.
+    permits: threading.Semaphore
+    observer: Observer
+    #: Whether a shard is known to be read-only.
+    read_only: Callable[[int], bool]
+    clock: Callable[[], float] = time.monotonic
+
+
+class Phase(enum.Enum):
+    """Where a reader is in its life."""
+
+    STARTING = "starting"
+    READING = "reading"
+    FINISHED = "finished"
+    EXPIRED = "stopped at an expired cursor"
+    DRAINING = "draining"
+    ENDED = "ended"
+
+
+class ShardReader:
+    """Started for a shard that was assigned; ends by `release` or `revoke`, and then calls `ended`.
+
+    The shard is held, and reported in heartbeats, until `ended` is called, from the reader's own thread.
+    """
+
+    def __init__(self, shard: int, around: Surroundings, ended: Callable[[ShardReader], None]) -> None:
+        self.shard = shard
+        self.phase = Phase.STARTING
+        self.plan: Reader | None = None
+        self.saver: Saver | None = None
+        self._around = around
+        self._ended = ended
+        self._lease: Lease | None = None
+        self._saved_at = 0.0  # when the checkpoint was last saved, in unix seconds; evidence when it expires
+        self._revoked = False
+        self._leave = threading.Event()
+        self._drain_until = float("inf")
+        self._lock = threading.Lock()  # of the lease's creation, against `revoke`
+        self._trouble = Trouble(_log, f"shard {shard}", around.clock)
+        self._thread = threading.Thread(target=self._run, name=f"sls-shard-{shard}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def release(self, drain_time: float) -> None:
+        """Deliver what is in flight, for at most `drain_time` seconds, save the checkpoint, end."""
+        self._drain_until = self._around.clock() + drain_time
+        self._leave.set()
+
+    def revoke(self) -> None:
+        """Drop everything and end: the shard is, or may be, another consumer's."""
+        with self._lock:
+            self._revoked = True
+            if self._lease is not None:
+                self._lease.revoke()
+        self._leave.set()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end of the thread; False when `timeout` seconds were not enough."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    @property
+    def lease(self) -> Lease | None:
+        return self._lease
+
+    def _run(self) -> None:
+        reason = "failed"
+        try:
+            lease = self._open()
+            if lease is not None:
+                self._around.observer.lease_started(self.shard)
+                self._read(lease)
+                self._drain(lease)
+            reason = "revoked" if self._revoked else "released"
+        except Exception:  # noqa: BLE001 - logged; a reader that died unseen would keep its shard for ever
+            # Given back after a pause: the next reader, here or elsewhere, starts at the checkpoint.
+            _log.exception("shard %d: unexpected error, giving the shard back", self.shard)
+            if self._lease is not None:
+                self._lease.revoke()
+            self._leave.wait(_AFTER_BUG)
+        finally:
+            self.phase = Phase.ENDED
+            if self.saver is not None:
+                self._around.checkpoints.remove(self.saver)
+            self._around.observer.lease_ended(self.shard, reason)
+            _log.info("shard %d: %s", self.shard, reason)
+            self._ended(self)
+
+    # Opening
+
+    def _open(self) -> Lease | None:
+        """Find where to start; None when the shard has to be left before that."""
+        around = self._around
+        backoff = Backoff(0.5, 30.0)
+        while not self._leave.is_set():
+            try:
+                start = around.positions.first(self.shard)
+                if start.new:
+                    # Before anything is read: if this process dies, the next one must not find another start.
+                    around.client.save_checkpoint(self.shard, start.cursor)
+            except SlsError as problem:  # noqa: PERF203 - a retry is a loop around a try
+                self._failed("start", problem)
+                if isinstance(problem, NotMember):
+                    self.revoke()
+                self._leave.wait(backoff.next())
+            else:
+                self._trouble.over()
+                return self._make_lease(start)
+        return None
+
+    def _make_lease(self, start: Start) -> Lease | None:
+        around = self._around
+        with self._lock:
+            if self._revoked:
+                return None
+            self._lease = lease = Lease(self.shard, start.cursor, around.fence)
+        self._saved_at = start.updated
+        self.plan = Reader(start.cursor, around.settings.fetch_interval)
+        self.saver = Saver(around.client, lease, around.observer, self.revoke, around.clock)
+        around.checkpoints.add(self.saver)
+        _log.info("shard %d: reading from %s%s", self.shard, start.cursor, ", the start position" * start.new)
+        return lease
+
+    # Reading
+
+    def _read(self, lease: Lease) -> None:
+        assert self.plan is not None
+        self.phase = Phase.READING
+        while not self._leave.is_set():
+            if self.phase is Phase.READING and self.plan.finished:
+                self.phase = Phase.FINISHED
+                _log.info("shard %d: read to its end", self.shard)
+            if lease.suspended or self.phase is Phase.EXPIRED:
+                self._leave.wait(_REST)
+            elif self.phase is Phase.FINISHED:
+                self._rest(lease, self.plan)
+            else:
+                self._leave.wait(self._step(lease, self.plan))
+
+    def _step(self, lease: Lease, plan: Reader) -> float:
+        """One pull; seconds until the next."""
+        around = self._around
+        try:
+            if plan.stop is None and around.positions.bounded:
+                plan.stop = around.positions.stop_cursor(self.shard)
+                if plan.stopped:
+                    return 0.0
+            read_only = around.read_only(self.shard)
+            answer = around.client.pull(
+                self.shard, plan.cursor, count=around.settings.fetch_count, end_cursor=plan.stop or ""
+            )
+            around.observer.pulled(self.shard, answer.wire_bytes, answer.raw_bytes, answer.groups)
+            if not self._take_over(lease, answer):
+                return 0.0
+        except CursorInvalid as problem:
+            return self._expired(lease, plan, problem)
+        except WireError as problem:
+            broken = Unreadable(f"the log groups at cursor {plan.cursor} cannot be read: {problem}")
+            self._failed("pull", broken)
+            return plan.failed(broken)
+        except SlsError as problem:
+            self._failed("pull", problem)
+            return plan.failed(problem)
+        self._trouble.over()
+        return plan.pulled(answer, read_only)
+
+    def _take_over(self, lease: Lease, answer: Pulled) -> bool:
+        """Encode and queue an answer; False when the shard has to be left before that is complete."""
+        around = self._around
+        if answer.missing:
+            self._report_gap(answer)
+        if not answer.groups:
+            if answer.next_cursor != answer.cursor:
+                lease.begin(answer.next_cursor, 0, around.clock())
+            return True
+        while not around.permits.acquire(timeout=_LOOK):
+            if self._leave.is_set():
+                return False
+        try:
+            encoded = around.encode(answer.unpack(), self.shard, answer.first_cursor)
+            if self._leave.is_set():
+                return False
+            pull = lease.begin(answer.next_cursor, len(encoded.chunks), around.clock())
+            around.observer.encoded(
+                self.shard, encoded.events, sum(len(each.body) for each in encoded.chunks), encoded.repaired
+            )
+            for topic, logs in encoded.filtered.items():
+                around.observer.filtered(topic, logs)
+            return self._put(lease, pull, encoded.chunks)
+        finally:
+            around.permits.release()
+
+    def _put(self, lease: Lease, pull: Pull, chunks: Sequence[Chunk]) -> bool:
+        """Queue the chunks; on release this goes on while there is time, so that the pull can complete."""
+        around = self._around
+        for chunk in chunks:
+            while not around.outbox.put(pull, chunk.body, chunk.events, _LOOK):
+                if lease.revoked or around.outbox.closed or self._drain_left() <= 0:
+                    return False
+        return True
+
+    def _rest(self, lease: Lease, plan: Reader) -> None:
+        """Nothing more to pull: see that SLS learns it."""
+        assert self.saver is not None
+        settled = lease.committed == plan.cursor
+        saved = settled and self.saver.save(again=plan.at_end)
+        self._leave.wait(_SAVE_AGAIN if saved else _REST)
+
+    # Trouble
+
+    def _failed(self, what: str, problem: SlsError) -> None:
+        self._around.observer.failed(what, problem.kind)
+        self._trouble.failed(problem)
+
+    def _expired(self, lease: Lease, plan: Reader, problem: CursorInvalid) -> float:
+        around = self._around
+        seen = plan.cursor_time or self._saved_at or None
+        try:
+            expiry = around.positions.expired(self.shard, plan.cursor, seen)
+        except SlsError as other:
+            self._failed("pull", other)
+            return plan.failed(other)
+        around.observer.expired(self.shard, expiry.lost)
+        policy = f"SLS_EXPIRED_CURSOR={around.settings.expired}"
+        if expiry.next_cursor is None:
+            _log.error(
+                "shard %d: lost before they were read: %s; reading of this shard stops here (%s): %s",
+                *(self.shard, expiry.lost, policy, problem),
+            )
+            self.phase = Phase.EXPIRED
+            return 0.0
+        _log.error(
+            "shard %d: lost before they were read: %s; going on at %s (%s); "
+            "if the relay was not down, it is too slow for the retention of this logstore",
+            *(self.shard, expiry.lost, expiry.next_cursor, policy),
+        )
+        lease.begin(expiry.next_cursor, 0, around.clock())
+        plan.jump(expiry.next_cursor)
+        return 0.0
+
+    def _report_gap(self, answer: Pulled) -> None:
+        """SLS went on behind the cursor without calling it invalid."""
+        lost = Lost(answer.cursor, answer.missing, None, answer.cursor_time)
+        self._around.observer.expired(self.shard, lost)
+        _log.error(
+            "shard %d: %s are missing between cursor %s and the first one of the answer",
+            *(self.shard, lost, answer.cursor),
+        )
+
+    # Leaving
+
+    def _drain(self, lease: Lease) -> None:
+        """Deliver and save what is in flight, as far as the time goes; the next owner repeats the rest."""
+        if self._revoked:
+            return
+        assert self.saver is not None
+        self.phase = Phase.DRAINING
+        around = self._around
+        around.outbox.hurry()
+        if not lease.wait_settled(max(0.0, self._drain_left())):
+            _log.warning(
+                "shard %d: %d pulls could not be delivered in time; the next owner of the shard repeats them",
+                *(self.shard, lease.pulls_in_flight),
+            )
+        if not self.saver.save_finally(max(_SAVE_TIME, self._drain_left())) and not lease.revoked:
+            _log.warning(
+                "shard %d: the last checkpoint could not be saved; the next owner goes on at %s",
+                *(self.shard, self.saver.saved),
+            )
+        lease.revoke()  # nothing of it may be sent once it is somebody else's
+
+    def _drain_left(self) -> float:
+        return self._drain_until - self._around.clock()

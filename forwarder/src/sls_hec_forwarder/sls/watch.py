@@ -1,0 +1,121 @@
+"""Looks now and then at what others may change: the group's time-out, which shards are read-only, and, with a
+stop position, whether the whole group has reached it.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from typing import Callable
+
+from sls_hec_forwarder.sls import cursor as cursors
+from sls_hec_forwarder.sls import group as groups
+from sls_hec_forwarder.sls.backoff import Backoff
+from sls_hec_forwarder.sls.client import Group, SlsClient
+from sls_hec_forwarder.sls.errors import SlsError
+from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.positions import Positions
+from sls_hec_forwarder.sls.trouble import Trouble
+
+#: Seconds between two looks, and while the end of a backfill is waited for.
+_INTERVAL = 15.0
+_BACKFILL_INTERVAL = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Watch:
+    """`timeout_changed` is called with the group's time-out (seconds) when another member has changed it.
+
+    `all_read` tells whether this process has delivered all that it holds, up to the stop position.
+    """
+
+    def __init__(
+        self,
+        client: SlsClient,
+        group: Group,
+        positions: Positions,
+        observer: Observer,
+        timeout_changed: Callable[[float], None],
+        all_read: Callable[[], bool],
+        interval: float = _INTERVAL,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._client = client
+        self._group = group
+        self._positions = positions
+        self._observer = observer
+        self._timeout_changed = timeout_changed
+        self._all_read = all_read
+        self._interval = min(interval, _BACKFILL_INTERVAL) if positions.bounded else interval
+        self._rng = rng or random.Random()  # noqa: S311 - no secret
+        self._read_only: frozenset[int] = frozenset()
+        self._trouble = Trouble(_log, "looking at the consumer group")
+        self._stop = threading.Event()
+        #: Every shard of the logstore has been delivered up to the stop position, by whichever consumer.
+        self.backfill_done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sls-watch", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def read_only(self, shard: int) -> bool:
+        """Whether the shard was read-only when last looked at; once it is, it stays so."""
+        return shard in self._read_only
+
+    def finish(self, timeout: float) -> bool:
+        """End the thread; False when `timeout` seconds were not enough."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        backoff = Backoff(self._interval, 4 * self._interval)
+        pause = 0.0
+        while not self._stop.wait(pause):
+            if self._look():
+                backoff.reset()
+                pause = self._interval * self._rng.uniform(0.8, 1.0)
+            else:
+                pause = backoff.next()
+
+    def _look(self) -> bool:
+        try:
+            self._compare()
+        except SlsError as problem:
+            self._trouble.failed(problem)
+            self._observer.failed("watch", problem.kind)
+            return False
+        except Exception:  # noqa: BLE001 - a bug here must not end what keeps the fence in step
+            _log.exception("looking at the consumer group: unexpected error")
+            return False
+        self._trouble.over()
+        return True
+
+    def _compare(self) -> None:
+        group = groups.find(self._client, self._group.name)
+        if group.timeout != self._group.timeout:
+            _log.warning(
+                "the group's time-out is %d s now, it was %d s: another member changed it",
+                *(group.timeout, self._group.timeout),
+            )
+            self._timeout_changed(group.timeout)
+        self._group = group
+        shards = self._client.list_shards()
+        self._read_only = frozenset(each.shard for each in shards if each.read_only)
+        if self._positions.bounded and not self.backfill_done.is_set() and self._all_read():
+            self._check_backfill([each.shard for each in shards])
+
+    def _check_backfill(self, shards: list[int]) -> None:
+        known = self._client.checkpoints()
+        for shard in shards:
+            stop = self._positions.stop_cursor(shard)
+            if stop is None or shard not in known:
+                return
+            left = cursors.distance(known[shard].cursor, stop)
+            if left is None or left > 0:
+                return
+        _log.info("every shard is delivered up to the stop position")
+        self.backfill_done.set()
