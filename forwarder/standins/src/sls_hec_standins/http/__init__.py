@@ -1,6 +1,6 @@
 """The HTTP/1.1 server under both stand-ins, with faults on demand. Knows neither SLS nor HEC."""
 
-from sls_hec_standins.http.admin import AdminApp, admin_server, json_body
+from sls_hec_standins.http.admin import AdminApp, Routes, admin_server, json_body
 from sls_hec_standins.http.app import App
 from sls_hec_standins.http.clock import Clock
 from sls_hec_standins.http.faults import NUMBER, Fault, Faults, ParamTypes
@@ -20,6 +20,7 @@ __all__ = [
     "ParamTypes",
     "Request",
     "Response",
+    "Routes",
     "Server",
     "ServerTls",
     "ThrowawayCa",

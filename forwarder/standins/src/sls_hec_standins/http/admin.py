@@ -2,7 +2,7 @@
 
 It is never affected by faults, so that they can always be taken back.
 
-    GET    /            the routes, as text
+    GET    /routes      the routes, as text; GET / too unless the service has a page of its own
     GET    /faults      faults in force and the latest ended ones
     POST   /faults      put one fault (a JSON object), or several (an array), in force; answers their ids
     DELETE /faults      end all faults, or ?id=N one
@@ -36,6 +36,7 @@ class AdminApp:
         self._clock = clock
         self._routes: dict[tuple[str, str], Handler] = {
             ("GET", "/"): self._index,
+            ("GET", "/routes"): self._index,
             ("GET", "/faults"): lambda _: json_response(200, self._faults.as_json()),
             ("POST", "/faults"): self._add_faults,
             ("DELETE", "/faults"): self._delete_faults,
@@ -54,7 +55,7 @@ class AdminApp:
             allowed = sorted(method for method, path in self._routes if path == request.path)
             if allowed:
                 return self.error_response(405, f"use {' or '.join(allowed)} here")
-            return self.error_response(404, f"no {request.path} here; GET / lists what there is")
+            return self.error_response(404, f"no {request.path} here; GET /routes lists what there is")
         try:
             return handler(request)
         except BadRequest as error:

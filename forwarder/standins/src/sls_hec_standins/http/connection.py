@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
-import struct
 import time
 from dataclasses import dataclass, replace
 from email.utils import formatdate
@@ -14,6 +12,7 @@ from typing import Any, Callable
 
 import h11
 
+from sls_hec_standins.http import endings
 from sls_hec_standins.http.app import App
 from sls_hec_standins.http.faults import Fault, Faults
 from sls_hec_standins.http.message import BadRequest, Request, Response, parse_head
@@ -21,11 +20,7 @@ from sls_hec_standins.http.message import BadRequest, Request, Response, parse_h
 _RECV = 1 << 18
 _MAX_HEAD = 1 << 16
 _HANG = 600.0  # seconds an unlimited "hang" lasts
-_LINGER = 2.0  # seconds to wait for a client to read a refusal while it is still sending
-_LINGER_BYTES = 1 << 26
 
-# A fatal handshake_failure alert in a TLS 1.2 record (RFC 5246 7.2), understood by every version.
-_ALERT = bytes.fromhex("15030300020228")
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -147,8 +142,8 @@ class Connection:
     def _handshake(self, tls: ssl.SSLContext) -> None:
         if self._context.faults.take("tls"):
             self._sock.recv(_RECV)
-            self._sock.sendall(_ALERT)
-            self._linger()
+            self._sock.sendall(endings.TLS_ALERT)
+            endings.linger(self._sock)
             raise _Finished
         # In two steps, so that `abort` finds the socket that the handshake reads.
         wrapped = tls.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
@@ -209,7 +204,7 @@ class Connection:
         body = b"" if method == "HEAD" else response.body
         corrupt = faults.take("corrupt", route)
         if corrupt and body:
-            body = self._corrupt(body, corrupt)
+            body = endings.corrupt(body, corrupt.get("flips", 8), faults.rng(corrupt))
         head = self._head(response)
         truncate = faults.take("truncate", route)
         short = truncate or cut
@@ -247,7 +242,7 @@ class Connection:
             self._http.send_with_data_passthrough(h11.Data(data=body))
         self._http.send(h11.EndOfMessage())
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
-            self._linger()
+            endings.linger(self._sock)
             return False
         self._http.start_next_cycle()
         return True
@@ -264,55 +259,25 @@ class Connection:
         """Answer without having read the whole request, and close."""
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._write(self._head(response, close=True) + response.body)
-            self._linger()
+            endings.linger(self._sock)
         return False
 
     def _write(self, data: bytes | None) -> None:
         if data:
             self._sock.sendall(data)
 
-    def _linger(self) -> None:
-        """Close our side and drain the other: closing on unread data would reset away the answer.
-
-        With the plain socket's calls, below the TLS layer, whose own end would wait for the client's.
-        """
-        sock = self._sock
-        socket.socket.shutdown(sock, socket.SHUT_WR)
-        sock.settimeout(_LINGER)
-        deadline, drained = time.monotonic() + _LINGER, 0
-        while time.monotonic() < deadline and drained < _LINGER_BYTES:
-            data = socket.socket.recv(sock, _RECV)
-            if not data:
-                return
-            drained += len(data)
-
     # Faults.
 
     def _reset(self) -> None:
-        # A linger time of zero makes close() send RST instead of FIN (socket(7)).
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._sock.close()
+        endings.reset(self._sock)
         raise _Finished
 
     def _hang(self, fault: Fault) -> None:
         deadline = time.monotonic() + fault.get("delay", _HANG)
         while time.monotonic() < deadline and self._context.faults.in_force(fault):
-            if self._context.wait(0.05) or self._peer_left():
+            if self._context.wait(0.05) or endings.peer_left(self._sock):
                 break
         raise _Finished
-
-    def _peer_left(self) -> bool:
-        poll = select.poll()
-        poll.register(self._sock.fileno(), select.POLLIN)
-        # The plain socket's recv: a peek at the TLS layer does not exist.
-        return bool(poll.poll(0)) and not socket.socket.recv(self._sock, 1, socket.MSG_PEEK)
-
-    def _corrupt(self, body: bytes, fault: Fault) -> bytes:
-        spoilt = bytearray(body)
-        rng = self._context.faults.rng(fault)
-        for _ in range(fault.get("flips", 8)):
-            spoilt[rng.randrange(len(spoilt))] ^= rng.randrange(1, 256)
-        return bytes(spoilt)
 
     def _drip(self, data: bytes, fault: Fault) -> None:
         size, delay = fault.get("size", 16), fault.get("delay", 0.05)

@@ -1,0 +1,198 @@
+"""The Splunk HTTP Event Collector as a service: its routes, and the record of what was answered."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter, deque
+
+from sls_hec_standins.hec.answers import HtmlRefusal, Refusal, answer, html_page, not_found
+from sls_hec_standins.hec.body import ack_numbers, unpack
+from sls_hec_standins.hec.cluster import Cluster
+from sls_hec_standins.hec.collect import Collector, Service, channel_of
+from sls_hec_standins.hec.exchange import Answered, Exchange
+from sls_hec_standins.hec.tokens import authorize
+from sls_hec_standins.http import NUMBER, Fault, ParamTypes, Request, Response, json_response
+
+HEC_KINDS: dict[str, ParamTypes] = {
+    # Refused with `code` (9); with `after`, once that many events of the batch are indexed, and with
+    # "invalid-event-number". Codes 8, 9, 23, 26 and 27 make sense.
+    "busy": {"code": int, "after": int, "retry_after": NUMBER},
+    # Taken, and answered with the warning `code` 24 (default) or 25 instead of 0.
+    "warn": {"code": int},
+    # A page of a proxy or load balancer instead of HEC's answer: `status` (502), `location` for redirects.
+    "proxy": {"status": int, "location": str, "retry_after": NUMBER, "text": str},
+    # `body` (empty) as the answer; with `handled` the request takes effect all the same.
+    "answer": {"status": int, "body": str, "handled": bool},
+    # The batch's ackId turns true after `delay` seconds of the clock, or `never`; `lost`: never, and the
+    # batch is not indexed, as when an indexer dies with its queue.
+    "ack": {"delay": NUMBER, "never": bool, "lost": bool},
+    # What the health endpoint finds wrong: full `queues` (unless `acks` is given), the `acks` service.
+    "unhealthy": {"queues": bool, "acks": bool, "stopping": bool},
+}
+
+_BASE = "/services/collector"
+_ROUTES = {
+    **{_BASE + path: "event" for path in ("", "/1.0", "/event", "/event/1.0")},
+    **{_BASE + path: "raw" for path in ("/raw", "/raw/1.0")},
+    **{_BASE + path: "ack" for path in ("/ack", "/ack/1.0")},
+    **{_BASE + path: "health" for path in ("/health", "/health/1.0")},
+}
+
+# What an "error" fault that gives no code is in HEC's own terms; other statuses get a page.
+_CODE_OF_STATUS = {400: 6, 401: 3, 403: 4, 429: 26, 500: 8, 503: 9}
+
+_KEPT_REQUESTS = 1000
+
+
+class HecApp:
+    """Implements `http.App`. Thread-safe.
+
+    Keeps count of all answers, and a record of the newest requests.
+    """
+
+    def __init__(self, service: Service, cluster: Cluster) -> None:
+        self._answers: Counter[tuple[str, int, int | None]] = Counter()
+        self._requests: deque[Answered] = deque(maxlen=_KEPT_REQUESTS)
+        self._service = service
+        self._cluster = cluster
+        self._lock = threading.Lock()
+        self._handlers = {
+            "event": Collector(service).collect,
+            "ack": self._acks,
+            "health": self._health,
+        }
+        self._handlers["raw"] = self._handlers["event"]
+
+    def route(self, head: Request) -> str:
+        return _ROUTES.get(head.path, "other")
+
+    def handle(self, request: Request) -> Response:
+        route = self.route(request)
+        early = self._without_node(request, route)
+        if early is not None:
+            self._record(Answered(self._service.clock.now(), route, early.status, _code(early)))
+            return early
+        try:
+            node, headers = self._cluster.pick(request.cookies())
+        except HtmlRefusal as refusal:
+            response = refusal.response()
+            self._record(Answered(self._service.clock.now(), route, response.status, None))
+            return response
+        exchange = Exchange(request, route, node, headers)
+        try:
+            response = self._serve(exchange)
+        except (Refusal, HtmlRefusal) as refusal:
+            response = refusal.response()
+        self._record_exchange(exchange, response)
+        return Response(response.status, [*response.headers, *headers], response.body)
+
+    def fault_response(self, route: str, fault: Fault) -> Response:
+        status = fault.get("status", 503)
+        code = fault.get("code", _CODE_OF_STATUS.get(status))
+        headers = [(str(name), str(value)) for name, value in fault.get("headers", {}).items()]
+        text = fault.get("text", None)
+        if isinstance(code, int):
+            response = answer(code, status=fault.get("status", None), text=text, headers=headers)
+        else:
+            response = html_page(status, text or "", headers)
+        self._record(Answered(self._service.clock.now(), route, response.status, _code(response)))
+        return response
+
+    def error_response(self, status: int, text: str) -> Response:
+        return answer(8) if status == 500 else html_page(status, text)
+
+    def answers_given(self) -> dict[tuple[str, int, int | None], int]:
+        """How often each (route, status, HEC code) was answered."""
+        with self._lock:
+            return dict(self._answers)
+
+    def newest_requests(self) -> list[Answered]:
+        """The newest answered requests, oldest first."""
+        with self._lock:
+            return list(self._requests)
+
+    def _without_node(self, request: Request, route: str) -> Response | None:
+        """The answer of what stands before HEC, if it has one."""
+        proxy = self._service.faults.take("proxy", route)
+        if proxy:
+            return _proxy_page(proxy)
+        if route == "other":
+            return not_found(404)
+        methods = "GET,HEAD,OPTIONS" if route == "health" else "POST,OPTIONS"
+        if request.method == "OPTIONS":
+            return Response(200, [("Allow", methods)])
+        return None if request.method in methods.split(",") else not_found(405)
+
+    def _serve(self, exchange: Exchange) -> Response:
+        handler = self._handlers[exchange.route]
+        strange = self._service.faults.take("answer", exchange.route)
+        if strange is None:
+            return handler(exchange)
+        if strange.get("handled", False):
+            handler(exchange)
+        body = strange.get("body", "").encode()
+        return Response(strange.get("status", 200), [("Content-Type", "application/json")], body)
+
+    def _acks(self, exchange: Exchange) -> Response:
+        service, request = self._service, exchange.request
+        token = authorize(request, service.tokens, service.behaviour)
+        if not token.use_ack:
+            raise Refusal(14)
+        exchange.channel = channel_of(request, service.behaviour)
+        numbers = ack_numbers(unpack(request, service.behaviour))
+        if service.behaviour.ack_strict and len(set(numbers)) < len(numbers):
+            raise Refusal(6)
+        found = exchange.node.acks.query(exchange.channel, numbers, service.clock.now())
+        return json_response(200, {"acks": {str(number): true for number, true in found.items()}})
+
+    def _health(self, exchange: Exchange) -> Response:
+        service, request = self._service, exchange.request
+        if service.behaviour.health == "fluentbit":
+            healthy = request.path.endswith("/health")
+            return answer(200, text="Success", status=200) if healthy else html_page(400, "Bad request.")
+        if service.behaviour.health_token and "authorization" in request.headers:
+            try:
+                authorize(request, service.tokens, service.behaviour)
+            except Refusal as refusal:
+                raise Refusal(22 if refusal.code == 1 else 21) from refusal
+        trouble = service.faults.take("unhealthy", exchange.route)
+        if trouble is None:
+            return answer(17)
+        if trouble.get("stopping", False):
+            return answer(23)
+        queues = trouble.get("queues", "acks" not in trouble.params)
+        # Without ?ack=true the acknowledgement service is not looked at.
+        acks = trouble.get("acks", False) and request.query.get("ack") in ("true", "1")
+        return answer(17 + queues + 2 * acks)
+
+    def _record_exchange(self, exchange: Exchange, response: Response) -> None:
+        self._record(
+            Answered(
+                time=self._service.clock.now(),
+                route=exchange.route,
+                status=response.status,
+                code=_code(response),
+                node=exchange.node.number,
+                events=exchange.events,
+                wire_size=len(exchange.request.body),
+                size=exchange.size,
+                channel=exchange.channel,
+            )
+        )
+
+    def _record(self, row: Answered) -> None:
+        with self._lock:
+            self._answers[row.route, row.status, row.code] += 1
+            self._requests.append(row)
+
+
+def _code(response: Response) -> int | None:
+    """HEC's code in an answer of ours, which begins with "text"."""
+    return json.loads(response.body)["code"] if response.body.startswith(b'{"text"') else None
+
+
+def _proxy_page(fault: Fault) -> Response:
+    given = {"Location": fault.get("location", None), "Retry-After": fault.get("retry_after", None)}
+    headers = [(name, str(value)) for name, value in given.items() if value is not None]
+    return html_page(fault.get("status", 502), fault.get("text", "The proxy could not serve this."), headers)

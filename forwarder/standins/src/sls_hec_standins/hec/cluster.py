@@ -1,0 +1,58 @@
+"""Nodes behind one address, as a load balancer in front of indexers shows them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import threading
+from collections.abc import Mapping
+
+from sls_hec_standins.hec.acks import Acks
+from sls_hec_standins.hec.answers import HtmlRefusal
+from sls_hec_standins.hec.behaviour import Behaviour
+
+
+class Node:
+    """One indexer: up or down, with its acknowledgement state."""
+
+    def __init__(self, number: int, behaviour: Behaviour) -> None:
+        self.number = number
+        self.up = True
+        self.acks = Acks(behaviour)
+        self._behaviour = behaviour
+
+    def restart(self) -> None:
+        """Lose the acknowledgement state, which lives in memory only."""
+        self.acks = Acks(self._behaviour)
+
+
+class Cluster:
+    """Hands each request to a node: the one its cookie names, where cookies are used, or the next in turn."""
+
+    def __init__(self, nodes: int, behaviour: Behaviour, seed: int = 0) -> None:
+        if nodes < 1:
+            raise ValueError(f"there must be at least one node, not {nodes}")
+        self.nodes = [Node(number, behaviour) for number in range(nodes)]
+        self._cookie = behaviour.sticky_cookie
+        values = [hashlib.sha256(f"{seed}/{node}".encode()).hexdigest()[:32] for node in range(nodes)]
+        self._values = values
+        self._by_value = dict(zip(values, self.nodes))
+        self._turn = itertools.count()
+        self._lock = threading.Lock()
+
+    def pick(self, cookies: Mapping[str, str]) -> tuple[Node, list[tuple[str, str]]]:
+        """The node for a request, and the headers that tie the client to it.
+
+        `HtmlRefusal` 503, from the load balancer, when all nodes are down.
+        """
+        tied = self._by_value.get(cookies.get(self._cookie, "")) if self._cookie else None
+        if tied is not None and tied.up:
+            return tied, []
+        with self._lock:
+            up = [node for node in self.nodes if node.up]
+            if not up:
+                raise HtmlRefusal(503, "No target is available.")
+            node = up[next(self._turn) % len(up)]
+        if not self._cookie:
+            return node, []
+        return node, [("Set-Cookie", f"{self._cookie}={self._values[node.number]}; Path=/")]
