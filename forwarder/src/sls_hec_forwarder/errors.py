@@ -25,11 +25,3 @@ class SettingsError(OperatorError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
-
-
-class SettingsError(OperatorError):
-    """Settings that do not hold; `problems` has a line for each, all that were found."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
