@@ -32,7 +32,7 @@ def test_bytes_follow_from_the_seed_on_every_python() -> None:
         return hashlib.sha256(b"".join(groups)).hexdigest()
 
     # Changed on purpose, the generator has a new digest; it has to be the same on CPython and PyPy.
-    assert digest(1) == "3a4a125a26f578e479a972f245b5b6d188a4d6e857bfa8d96153a05aabf0b4b5"
+    assert digest(1) == "23abe728b091b9abae6c283958a13b6040c7a514590f7515b5ca28ae8a1ddf67"
     assert digest(2) != digest(1)
 
 
@@ -135,7 +135,7 @@ def test_nasty_logs_hold_what_breaks_readers() -> None:
     assert {b"", b"\x00", b'"', b"\\", b"\n"} <= values
     assert any(invalid(value) for value in values)
     assert not any(invalid(key) for key in keys)  # the SDK on PyPy could not read such a pull
-    assert b"" in keys
+    assert {len(key) for key in keys} >= {1, 128}
     assert any(len({key for key, _ in log.contents}) < len(log.contents) for log in logs)
     assert any(len(log.contents) == 1 for log in logs)
     assert len({dict(log.contents)[b"request_id"] for log in logs}) == 3000

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from aliyun.log.pulllog_response import PullLogResponse
@@ -76,7 +77,8 @@ def test_the_sdk_sees_the_same_fields() -> None:
     """Its decoder drops invalid bytes where we replace them, so only valid text is compared."""
     groups = list(Generator(9, logs_per_group=20).groups(logs=400))
     headers = {"x-log-count": "20", "x-log-bodyrawsize": "1", "x-log-cursor": ""}
-    response = PullLogResponse(wire.write_log_group_list(groups), headers)
+    body: Any = wire.write_log_group_list(groups)
+    response = PullLogResponse(body, headers)
     theirs = response.get_flatten_logs_json(time_as_str=True)
     rows = list(truth.rows("p", "l", 3, shard_of(*groups).span()))
     assert len(theirs) == len(rows) == 400

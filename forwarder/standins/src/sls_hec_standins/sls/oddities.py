@@ -1,7 +1,8 @@
 """Logs that break careless code: what writers can put into SLS and readers do not expect.
 
 Only values have invalid UTF-8. The SDK's ``log_logs_raw.proto`` has keys, topic, source and tags as strings
-even where values are bytes, and its pure Python reader rejects a whole pull for one of them.
+even where values are bytes, and its pure Python reader rejects a whole pull for one of them. Keys are within
+what PutLogs accepts: 1 to 128 bytes.
 """
 
 from __future__ import annotations
@@ -76,7 +77,6 @@ VALUES = (
 )
 
 KEYS = (
-    b"",
     b" ",
     b"a.b.c",
     b"with space",
