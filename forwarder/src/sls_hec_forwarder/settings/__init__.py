@@ -3,6 +3,7 @@
 Imports nothing but the standard library and `wire.rules`, so that a wrong setting is told at once.
 """
 
+from sls_hec_forwarder.settings.conflicts import warnings
 from sls_hec_forwarder.settings.load import describe, load, reload_secrets, secrets
 from sls_hec_forwarder.settings.model import HecSettings, RelaySettings, Settings, SlsSettings
 
@@ -15,4 +16,5 @@ __all__ = [
     "load",
     "reload_secrets",
     "secrets",
+    "warnings",
 ]

@@ -1,207 +1,200 @@
-"""Variables and secret files become `Settings`, or one error that names everything that is wrong."""
+"""Variables and files of secrets become `Settings`, or one error that names everything that is wrong."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import os
 import re
-import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sls_hec_forwarder.errors import SettingsError
-from sls_hec_forwarder.settings.model import (
-    SECTIONS,
-    HecSettings,
-    Settings,
-    SlsSettings,
-    Spec,
-    specs,
-)
-from sls_hec_forwarder.settings.parse import parse
+from sls_hec_forwarder.settings.conflicts import conflicts
+from sls_hec_forwarder.settings.model import SECTIONS, Kind, Settings, Spec, specs
+from sls_hec_forwarder.settings.parse import expected, parse, text_of
 
 PREFIXES = ("SLS_", "HEC_", "RELAY_")
+FILE = "_FILE"
 
-# SLS drops a consumer whose heartbeats stop for the group's time-out; one lost heartbeat must not be enough.
-_BEATS_PER_TIMEOUT = 3
-# What a group gets that the relay makes, unless SLS_GROUP_TIMEOUT says otherwise: the SDK's default.
-DEFAULT_GROUP_TIMEOUT = 40
-# SLS accepts letters, digits, - and _ in the names of groups and consumers; hosts also have dots.
-_SLS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+#: Characters of a secret's file at most; STS tokens have a few hundred to a few thousand.
+_FILE_CHARACTERS = 64 * 1024
+_SHOWN_CHARACTERS = 80
 
 
-def load(environ: Mapping[str, str]) -> Settings:
-    """Settings of one consumer instance from its environment.
+def load(environ: Mapping[str, str], host_name: str | None = None) -> Settings:
+    """Settings of one consumer instance from its environment; an empty variable counts as not set.
 
     Raises `SettingsError` with every problem found: unknown names, missing and wrong values, values that do
-    not go together. No problem repeats the value of a secret.
+    not go together. No problem shows the value of a secret. `host_name` is this machine's unless given; the
+    consumer's name follows from it.
     """
-    problems = list(_unknown(environ))
-    sections = {key: _section(section, environ, problems) for key, section in SECTIONS.items()}
-    settings = Settings(**sections)
+    problems = dict(_unknown(environ))
+    values: dict[str, Any] = {}
+    for name, spec in _specs().items():
+        with _noting(name, problems):
+            text = _text(spec, environ)
+            if text:
+                values[name] = _value(spec, text)
+            elif spec.required:
+                raise _Wrong(f"required{f', or {name}{FILE}' if spec.file else ''}: {spec.help}")
+    settings = _settings(values)
     if not settings.sls.consumer:
-        consumer = _host_consumer_name()
-        settings = dataclasses.replace(settings, sls=dataclasses.replace(settings.sls, consumer=consumer))
-    if not problems:
-        # Between values that are each fine; a wrong value would only cause follow-up problems.
-        problems += _conflicts(settings)
+        name = consumer_name(os.uname().nodename if host_name is None else host_name)
+        settings = dataclasses.replace(settings, sls=dataclasses.replace(settings.sls, consumer=name))
+    for conflict in conflicts(settings, values):
+        # What stands in for a wrong value would only cause problems that are none.
+        if problems.keys().isdisjoint(conflict.names):
+            problems[conflict.names[0]] = conflict.text
     if problems:
-        raise SettingsError(problems)
+        raise _error(problems)
     return settings
 
 
 def reload_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    """The same settings with the secrets read anew from their files.
+    """The same settings with what stands in files read anew.
 
-    Raises `SettingsError` when a file is missing or empty; the old secrets stay good until then.
+    Raises `SettingsError` when a file is missing, empty or wrong; nothing has changed then.
     """
-    problems: list[str] = []
-    sections = {}
-    for key, section in SECTIONS.items():
-        secrets = {
-            field.name: _text_of_secret(spec, environ, problems)
-            for field, spec in specs(section)
-            if spec.secret and environ.get(spec.name + "_FILE")
-        }
-        sections[key] = dataclasses.replace(getattr(settings, key), **secrets)
+    problems: dict[str, str] = {}
+    values = {spec.name: value for spec, value, _ in _values(settings)}
+    for name, spec in _specs().items():
+        if spec.file and environ.get(name + FILE):
+            with _noting(name, problems):
+                values[name] = _value(spec, _text(spec, environ))
     if problems:
-        raise SettingsError(problems)
-    return Settings(**sections)
+        raise _error(problems)
+    return _settings(values)
 
 
 def describe(settings: Settings) -> list[tuple[str, str, bool]]:
-    """Each setting's name, value as text (secrets masked), and whether it is the default."""
-    rows = []
-    for key, section in SECTIONS.items():
-        for field, spec in specs(section):
-            value = getattr(getattr(settings, key), field.name)
-            shown = ("(set)" if value else "(unset)") if spec.secret else str(value)
-            rows.append((spec.name, shown, value == field.default))
-    return rows
+    """Each setting's name, its value as text, and whether that is the default. Secrets are masked."""
+    return [(spec.name, _shown(spec, value), value == default) for spec, value, default in _values(settings)]
 
 
 def secrets(settings: Settings) -> frozenset[str]:
-    """The values that must never be printed."""
-    return frozenset(
-        value
-        for key, section in SECTIONS.items()
-        for field, spec in specs(section)
-        if spec.secret and (value := getattr(getattr(settings, key), field.name))
-    )
-
-
-def _section(section: type[Any], environ: Mapping[str, str], problems: list[str]) -> Any:
-    values: dict[str, Any] = {}
-    for field, spec in specs(section):
-        text = _text_of_secret(spec, environ, problems) if spec.secret else environ.get(spec.name, "")
-        if text.strip():
-            try:
-                values[field.name] = parse(spec, text)
-            except ValueError as error:
-                problems.append(f"{spec.name}: expected {error}{_found(spec, text)}")
-        elif spec.required and not (spec.secret and environ.get(spec.name + "_FILE")):
-            or_file = f" (or {spec.name}_FILE)" if spec.secret else ""
-            problems.append(f"{spec.name}{or_file}: required and not set; {spec.help}")
-    return section(**values)
-
-
-def _text_of_secret(spec: Spec, environ: Mapping[str, str], problems: list[str]) -> str:
-    file_name = spec.name + "_FILE"
-    given, path = environ.get(spec.name, ""), environ.get(file_name, "")
-    if not path:
-        return given
-    if given:
-        problems.append(f"{spec.name} and {file_name}: both are set; keep one")
-        return ""
-    # systemd hands credentials over in a folder that only the service can read (systemd.exec(5)).
-    path = os.path.join(environ.get("CREDENTIALS_DIRECTORY", ""), path)
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(65537)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        problems.append(f"{file_name}: cannot read {path}: {reason}")
-        return ""
-    if not text.strip():
-        problems.append(f"{file_name}: {path} is empty")
-    return text.strip()
-
-
-def _found(spec: Spec, text: str) -> str:
-    if spec.secret:
-        return ""
-    return f", found {text if len(text) <= 80 else text[:77] + '...'!r}"
+    """The texts that must never be shown; of a URL that is its password."""
+    found = set()
+    for spec, value, _ in _values(settings):
+        if spec.secret and value:
+            found.add(_split_password(value)[1] if spec.kind is Kind.PROXY else value)
+    return frozenset(found - {""})
 
 
 def known_names() -> dict[str, Spec]:
-    """Every variable that may be set, with the `_FILE` form of secrets."""
+    """Every variable that may be set, `<name>_FILE` included, in the order of the model."""
     names = {}
-    for section in SECTIONS.values():
-        for _, spec in specs(section):
-            names[spec.name] = spec
-            if spec.secret:
-                names[spec.name + "_FILE"] = spec
+    for name, spec in _specs().items():
+        names[name] = spec
+        if spec.file:
+            names[name + FILE] = spec
     return names
 
 
-def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
+def consumer_name(host_name: str) -> str:
+    """A consumer name from a host's: what is not a letter, a digit or _ becomes -."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", host_name)[:128].strip("-_") or "relay"
+
+
+class _Wrong(ValueError):
+    """What is wrong with one setting, without its name."""
+
+
+@contextlib.contextmanager
+def _noting(name: str, problems: dict[str, str]) -> Iterator[None]:
+    try:
+        yield
+    except _Wrong as problem:
+        problems[name] = str(problem)
+
+
+def _error(problems: Mapping[str, str]) -> SettingsError:
+    return SettingsError([f"{name}: {text}" for name, text in problems.items()])
+
+
+def _specs() -> dict[str, Spec]:
+    return {spec.name: spec for section in SECTIONS.values() for _, spec in specs(section)}
+
+
+def _settings(values: Mapping[str, Any]) -> Settings:
+    """Settings from values by the names of their variables; defaults stand in for the others."""
+    sections = {}
+    for key, section in SECTIONS.items():
+        named = {field.name: values[spec.name] for field, spec in specs(section) if spec.name in values}
+        sections[key] = section(**named)
+    return Settings(**sections)
+
+
+def _values(settings: Settings) -> Iterator[tuple[Spec, Any, Any]]:
+    for key, section in SECTIONS.items():
+        for field, spec in specs(section):
+            yield spec, getattr(getattr(settings, key), field.name), field.default
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     names = known_names()
     for name in sorted(environ):
         if name.startswith(PREFIXES) and name not in names:
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
-            yield f"{name}: unknown setting; the nearest is {near[0]}"
+            yield name, f"unknown setting; the nearest is {near[0]}"
 
 
-def _host_consumer_name() -> str:
-    host = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname()).strip("-_")
-    return host[:128] or "relay"
+def _text(spec: Spec, environ: Mapping[str, str]) -> str:
+    """The setting's text from its variable or its file; "" when neither is set."""
+    text = environ.get(spec.name, "")
+    path = environ.get(spec.name + FILE, "") if spec.file else ""
+    if not path:
+        return text
+    if text:
+        raise _Wrong(f"set together with {spec.name}{FILE}; keep one of them")
+    if not os.path.isabs(path):
+        # systemd hands credentials over in a folder that only the service can read: systemd.exec(5).
+        folder = environ.get("CREDENTIALS_DIRECTORY", "")
+        if not folder:
+            raise _Wrong(f"{spec.name}{FILE} is a relative path, and there is no CREDENTIALS_DIRECTORY")
+        path = os.path.join(folder, path)
+    text = _file(path)
+    if not text:
+        raise _Wrong(f"{path} is empty")
+    return text
 
 
-def _conflicts(settings: Settings) -> list[str]:
-    return [*_sls_conflicts(settings.sls), *_hec_conflicts(settings.hec), *_relay_conflicts(settings)]
+def _file(path: str) -> str:
+    shown = path.encode("utf-8", "backslashreplace").decode()
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            text = file.read(_FILE_CHARACTERS + 1)
+    except UnicodeDecodeError:
+        raise _Wrong(f"{shown} is not UTF-8 text") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise _Wrong(f"cannot read {shown!r}: {getattr(error, 'strerror', None) or error}") from None
+    if len(text) > _FILE_CHARACTERS:
+        raise _Wrong(f"{shown} is larger than {_FILE_CHARACTERS} characters")
+    return text.rstrip("\r\n")
 
 
-def _sls_conflicts(sls: SlsSettings) -> Iterator[str]:
-    if sls.ram_role and (sls.ak_id or sls.ak_key or sls.sts_token):
-        yield "SLS_RAM_ROLE: set together with SLS_AK_ID, SLS_AK_KEY or SLS_STS_TOKEN; keep one way"
-    if not sls.ram_role and not (sls.ak_id and sls.ak_key):
-        yield "SLS_AK_ID and SLS_AK_KEY (or SLS_AK_KEY_FILE): both are required, unless SLS_RAM_ROLE is set"
-    if sls.auth_version == "v4" and not sls.region:
-        yield "SLS_REGION: required with SLS_AUTH_VERSION=v4, such as cn-hangzhou"
-    if sls.query and sls.processor:
-        yield "SLS_QUERY and SLS_PROCESSOR: both are set; keep one"
-    if sls.client_key and not sls.client_cert:
-        yield "SLS_CLIENT_KEY: set without SLS_CLIENT_CERT"
-    for name, value in (("SLS_CG", sls.group), ("SLS_CONSUMER", sls.consumer)):
-        if not _SLS_NAME.fullmatch(value):
-            yield f"{name}: expected letters, digits, - and _, not beginning with - or _, found {value!r}"
-    timeout = sls.group_timeout or DEFAULT_GROUP_TIMEOUT
-    if sls.heartbeat_interval * _BEATS_PER_TIMEOUT > timeout:
-        yield (
-            f"SLS_HEARTBEAT_INTERVAL: {sls.heartbeat_interval:g} s is too long for a group time-out of "
-            f"{timeout} s; at most a third, so that one lost heartbeat costs no shard"
-        )
-    if sls.stop.isdigit() and sls.start.isdigit() and int(sls.stop) <= int(sls.start):
-        yield "SLS_STOP_POSITION: not after SLS_START_POSITION"
-    if sls.stop and sls.start == "end":
-        yield "SLS_STOP_POSITION: has no meaning with SLS_START_POSITION=end"
+def _value(spec: Spec, text: str) -> Any:
+    try:
+        return parse(spec, text)
+    except ValueError as error:
+        reason = f" ({error})" if str(error) else ""
+        if spec.secret:
+            found = f"{len(text)} characters that are not shown"
+        else:
+            found = ascii(text) if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]!a}..."
+            # A password may stand where none belongs.
+            found = re.sub(r"//[^/@]*@", "//***@", found)
+        raise _Wrong(f"expected {expected(spec)}; found {found}{reason}") from None
 
 
-def _hec_conflicts(hec: HecSettings) -> Iterator[str]:
-    if bool(hec.host) == bool(hec.endpoints):
-        yield "HEC_HOST or HEC_ENDPOINTS: exactly one of them must be set"
-    if hec.client_key and not hec.client_cert:
-        yield "HEC_CLIENT_KEY: set without HEC_CLIENT_CERT"
-    if not hec.token.isascii() or re.search(r"\s", hec.token):
-        yield "HEC_TOKEN: expected a token of ASCII characters without spaces"
-    if hec.host and re.search(r"[/@?#]", hec.host):
-        yield "HEC_HOST: expected a host name or address, not a URL; use HEC_ENDPOINTS for URLs"
+def _shown(spec: Spec, value: Any) -> str:
+    if not spec.secret or not value:
+        return text_of(spec.kind, value)
+    return _split_password(value)[0] if spec.kind is Kind.PROXY else "***"
 
 
-def _relay_conflicts(settings: Settings) -> Iterator[str]:
-    relay = settings.relay
-    if settings.hec.batch_bytes > relay.bytes_in_flight:
-        yield "HEC_BATCH_BYTES: larger than RELAY_BYTES_IN_FLIGHT"
-    for topic in sorted(set(relay.topics_include) & set(relay.topics_exclude)):
-        yield f"RELAY_TOPICS_INCLUDE and RELAY_TOPICS_EXCLUDE: both name the topic {topic!r}"
+def _split_password(url: str) -> tuple[str, str]:
+    """The URL with its password masked, and the password."""
+    found = re.fullmatch(r"(.*?//[^/@]*?:)([^/]*)(@[^/@]*)", url)
+    return (f"{found[1]}***{found[3]}", found[2]) if found else (url, "")

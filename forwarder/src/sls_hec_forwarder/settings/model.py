@@ -18,8 +18,8 @@ class Kind(enum.Enum):
     """How the text of a variable is read; the value is what the docs say is expected."""
 
     TEXT = "text"
-    SECRET = "printable ASCII without spaces"
-    NAME = "letters, digits and . _ -"
+    SECRET = "printable ASCII without spaces"  # noqa: S105 - describes one
+    NAME = "letters, digits and . _ -, not beginning with . or -"
     SLS_NAME = "lower-case letters, digits, _ and -, with a letter or digit at both ends"
     FLAG = "true or false"
     INTEGER = "whole number"
@@ -60,7 +60,7 @@ class Spec:
     high: float | None = None
 
 
-def setting(name: str, kind: Kind, help: str, default: Any = None, **more: Any) -> Any:
+def setting(name: str, kind: Kind, help: str, default: Any = "", **more: Any) -> Any:
     """Declare a dataclass field that is read from the variable `name`; a secret is left out of reprs."""
     secret = bool(more.get("secret"))
     more.setdefault("file", secret)
@@ -204,9 +204,7 @@ class HecSettings:
     )
     client_cert: str = setting("HEC_CLIENT_CERT", Kind.PATH, "Client certificate (PEM)", "")
     client_key: str = setting("HEC_CLIENT_KEY", Kind.PATH, "Key of the client certificate (PEM)", "")
-    proxy: str = setting(
-        "HEC_PROXY", Kind.PROXY, "HTTP proxy for requests to the collector", "", secret=True
-    )
+    proxy: str = setting("HEC_PROXY", Kind.PROXY, "HTTP proxy for requests to the collector", "", secret=True)
     sourcetype: str = setting(
         "HEC_SOURCETYPE", Kind.TEXT, "Sourcetype of events; unset: the token's default", ""
     )

@@ -23,12 +23,13 @@ _FALSE = {"false", "no", "off", "0"}
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _BYTES = re.compile(r"([0-9]{1,15})([KMG]?)", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}")
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _SLS_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,126}[a-z0-9])?")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 _ENDPOINT = re.compile(r"(?:https?://)?([^/:@?#\s]+)(?::([0-9]{1,5}))?/?", re.IGNORECASE)
 _TIME = re.compile(
-    r"(\d{4})-(\d\d?)-(\d\d?)[T ](\d\d?):(\d\d?)(?::(\d\d?))? ?(Z|([+-])(\d\d):?(\d\d))?", re.ASCII | re.IGNORECASE
+    r"(\d{4})-(\d\d?)-(\d\d?)[T ](\d\d?):(\d\d?)(?::(\d\d?))? ?(Z|([+-])(\d\d):?(\d\d))?",
+    re.ASCII | re.IGNORECASE,
 )
 _RULE_KEYS = ("index", "sourcetype", "source", "host")
 #: A time beyond this (the year 2100) is milliseconds.
@@ -40,7 +41,7 @@ def expected(spec: Spec) -> str:
     if spec.kind is Kind.CHOICE:
         return f"{spec.kind.value} {', '.join(spec.choices)}"
     if spec.low is None or spec.high is None:
-        return spec.kind.value
+        return str(spec.kind.value)
     low, high = (_number_text(spec.kind, limit) for limit in (spec.low, spec.high))
     return f"{spec.kind.value}, from {low} to {high}"
 
@@ -198,6 +199,16 @@ def _words(text: str) -> tuple[str, ...]:
     return words
 
 
+def _topics(text: str) -> tuple[str, ...]:
+    return tuple(_topic(word) for word in _words(text))
+
+
+def _topic(pattern: str) -> str:
+    if "*" in pattern[:-1]:
+        raise ValueError("a * may only stand at the end")
+    return pattern
+
+
 def _urls(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_url(word) for word in _words(text)))
 
@@ -277,7 +288,7 @@ def _unfold(text: str) -> tuple[tuple[str, str], ...]:
     for topic, names in _object(text).items():
         if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
             raise ValueError("a topic's value is not a list of field names")
-        pairs.update(((topic, name), None) for name in names)
+        pairs.update(((_topic(topic), name), None) for name in names)
     return tuple(pairs)
 
 
@@ -288,7 +299,7 @@ def _topic_rules(text: str) -> tuple[TopicRule, ...]:
             raise ValueError(f"a topic's value may only have the keys {', '.join(_RULE_KEYS)}")
         if not all(isinstance(value, str) for value in keys.values()):
             raise ValueError("a topic's index, sourcetype, source and host are texts")
-        rules.append(TopicRule(topic, **keys))
+        rules.append(TopicRule(_topic(topic), **keys))
     return tuple(rules)
 
 
@@ -319,7 +330,7 @@ _PARSERS: Mapping[Kind, Callable[[str], Any]] = {
     Kind.LOG_PATH: _log_path,
     Kind.START: _start,
     Kind.STOP: _stop,
-    Kind.TOPICS: _words,
+    Kind.TOPICS: _topics,
     Kind.UNFOLD: _unfold,
     Kind.TOPIC_RULES: _topic_rules,
     Kind.METRICS: _metrics,
