@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import logging
 import select
 import socket
@@ -93,9 +94,9 @@ class Server:
         """
         self._stopping.set()
         deadline = time.monotonic() + _JOIN
+        self._follow_faults()
         if self._acceptor is not None:
             self._acceptor.join(_JOIN)
-        self._follow_faults()
         self._cut_connections()
         while True:
             with self._lock:
@@ -144,6 +145,9 @@ class Server:
                 listener.setblocking(False)
                 self._listener = listener
             elif not wanted and self._listener is not None:
+                # Shut down first: closing alone would not wake the thread that waits for connections.
+                with contextlib.suppress(OSError):
+                    self._listener.shutdown(socket.SHUT_RDWR)
                 self._listener.close()
                 self._listener = None
                 if refuse is not None:
