@@ -45,7 +45,7 @@ class Shard:
         self.readonly = False
         self._first = int(created * 1_000_000_000) + number
         self._groups: list[StoredGroup] = []
-        self._last_received = created
+        self._last_received = 0.0
         self.read_quota = ReadQuota()
         self.received_groups = 0
         self.received_logs = 0
