@@ -1,149 +1,269 @@
-"""Logging: where lines go, how they look, that no secret is in them, and one line for a trouble that lasts."""
+"""Logging: console and rotated file, text or JSON lines, never a secret; and one line per episode.
+
+A record may carry fields, as in `log.info("...", extra={"shard": 3})`; they stand behind the text, or as
+members of the JSON object, where every line also names the project, logstore, group and consumer.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import logging.handlers
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from logging.handlers import RotatingFileHandler
-from typing import Callable
+from types import TracebackType
+from typing import Any, Callable
+from urllib.parse import quote
 
 from sls_hec_forwarder.settings.model import RelaySettings
 
-_MASK = "(secret)"
-_handlers: list[logging.Handler] = []
+_PACKAGE = "sls_hec_forwarder"
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+#: A shorter text is no secret, and hiding it would make lines unreadable.
+_SHORTEST_SECRET = 4
+_MASK = "***"
+#: What every record has; anything else was given as a field.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def configure(settings: RelaySettings, secrets: Iterable[str] = ()) -> None:
-    """Send the root logger's records where the settings say. Raises OSError if the log file cannot be opened."""
-    handlers: list[logging.Handler] = []
-    if settings.log_console:
-        handlers.append(logging.StreamHandler(sys.stderr))
-    if settings.log_file:
-        handlers.append(
-            RotatingFileHandler(
-                settings.log_file,
-                maxBytes=settings.log_file_bytes,
-                backupCount=settings.log_files,
-                encoding="utf-8",
-            )
-        )
+class Secrets:
+    """Texts that must not be logged. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._texts: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+
+    def add(self, values: Iterable[str]) -> None:
+        """Hide these from now on, also as they look inside a URL, a repr or JSON."""
+        with self._lock:
+            texts = set(self._texts)
+            for value in values:
+                if len(value) >= _SHORTEST_SECRET:
+                    texts |= {value, quote(value, safe=""), repr(value)[1:-1], json.dumps(value)[1:-1]}
+            # The longest first: one secret may hold another.
+            self._texts = tuple(sorted(texts, key=len, reverse=True))
+
+    def hide(self, text: str) -> str:
+        """`text` without the secrets."""
+        for secret in self._texts:
+            if secret in text:
+                text = text.replace(secret, _MASK)
+        return text
+
+
+_secrets = Secrets()
+
+
+def hide(values: Iterable[str]) -> None:
+    """Never log these texts, in messages, fields or tracebacks."""
+    _secrets.add(values)
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-01-31T08:00:00.123Z INFO sls.heartbeat: message (shard=3)`, and the traceback if there is one."""
+
+    def __init__(self, secrets: Secrets = _secrets) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{_moment(record)} {record.levelname} {_logger(record)}: {_one_line(record.getMessage())}"
+        fields = _fields(record)
+        if fields:
+            line += f" ({', '.join(f'{name}={_one_line(str(value))}' for name, value in fields.items())})"
+        trace = _trace(self, record)
+        return self._secrets.hide(f"{line}\n{trace}" if trace else line)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, `context`, the record's fields, traceback."""
+
+    def __init__(self, context: Mapping[str, str], secrets: Secrets = _secrets) -> None:
+        super().__init__()
+        self._context = context
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": _moment(record),
+            "level": record.levelname.lower(),
+            "logger": _logger(record),
+            "message": record.getMessage(),
+            **self._context,
+            **_fields(record),
+        }
+        trace = _trace(self, record)
+        if trace:
+            line["traceback"] = trace
+        return self._secrets.hide(json.dumps(line, ensure_ascii=False, default=str))
+
+
+class _File(logging.handlers.RotatingFileHandler):
+    """A full disk costs log lines, and one line on standard error; the relay goes on."""
+
+    _problem: BaseException | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        before, self._problem = self._problem, None
+        super().emit(record)
+        if self._problem is not None and before is None:
+            print(f"{self.baseFilename}: cannot be written: {self._problem}", file=sys.stderr)  # noqa: T201
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - as inherited
+        self._problem = sys.exc_info()[1]
+        # What is in its buffer is lost; the next record opens the file anew.
+        broken, self.stream = self.stream, None
+        with contextlib.suppress(OSError):
+            if broken is not None:
+                broken.close()
+
+
+_installed: list[logging.Handler] = []
+
+
+def configure(
+    settings: RelaySettings, secrets: Iterable[str] = (), context: Mapping[str, str] | None = None
+) -> None:
+    """Log as the settings say from now on, without `secrets`; `context` is a part of every JSON line.
+
+    Takes over warnings, and exceptions that end a thread or the program. May be called again. Raises OSError
+    when the log file cannot be opened; nothing has changed then.
+    """
+    hide(secrets)
+    handlers = _handlers(settings)
     shut_down()
+    formatter = JsonFormatter(context or {}) if settings.log_format == "json" else TextFormatter()
     root = logging.getLogger()
-    root.setLevel(settings.log_level.upper())
-    form = JsonFormatter if settings.log_format == "json" else TextFormatter
     for handler in handlers:
-        handler.setFormatter(form(secrets))
+        handler.setFormatter(formatter)
         root.addHandler(handler)
-    _handlers.extend(handlers)
-    # Both report every connection and retry of their own; what matters is reported here.
-    for chatty in ("urllib3", "aliyun"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
-
-
-def hide(secrets: Iterable[str]) -> None:
-    """Secrets have changed: mask these too, from now on."""
-    for handler in _handlers:
-        if isinstance(handler.formatter, _Formatter):
-            handler.formatter.hide(secrets)
+    _installed.extend(handlers)
+    # Libraries log requests, headers and retries of their own below that.
+    root.setLevel(logging.ERROR)
+    logging.getLogger(_PACKAGE).setLevel(_LEVELS[settings.log_level])
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
 
 
 def shut_down() -> None:
     """Close what `configure` opened."""
-    while _handlers:
-        handler = _handlers.pop()
+    while _installed:
+        handler = _installed.pop()
         logging.getLogger().removeHandler(handler)
         handler.close()
 
 
-class _Formatter(logging.Formatter):
-    """One line a record. The masking is a second line of defence: no message should hold a secret."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        super().__init__()
-        self._secrets: frozenset[str] = frozenset()
-        self.hide(secrets)
-
-    def hide(self, secrets: Iterable[str]) -> None:
-        self._secrets |= {secret for secret in secrets if secret}
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = self.line(record, record.getMessage())
-        for secret in self._secrets:
-            line = line.replace(secret, _MASK)
-        return line
-
-    def line(self, record: logging.LogRecord, message: str) -> str:
-        raise NotImplementedError
-
-    def trace(self, record: logging.LogRecord) -> str:
-        return self.formatException(record.exc_info) if record.exc_info else ""
+def _handlers(relay: RelaySettings) -> list[logging.Handler]:
+    handlers: list[logging.Handler] = []
+    if relay.log_file:
+        handlers.append(
+            _File(
+                relay.log_file,
+                maxBytes=relay.log_file_bytes,
+                backupCount=relay.log_files,
+                encoding="utf-8",
+                errors="backslashreplace",
+            )
+        )
+    if relay.log_console:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    return handlers
 
 
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger(_PACKAGE).critical("unexpected error", exc_info=(kind, error, trace))
 
 
-class TextFormatter(_Formatter):
-    """`2026-01-31T00:00:00.000+00:00 WARNING sls.heartbeat: message`."""
+def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is None or issubclass(args.exc_type, SystemExit):
+        return
+    name = args.thread.name if args.thread is not None else "a thread"
+    logging.getLogger(_PACKAGE).critical(
+        "%s has ended by an unexpected error",
+        name,
+        exc_info=(args.exc_type, args.exc_value, args.exc_traceback),
+    )
 
-    def line(self, record: logging.LogRecord, message: str) -> str:
-        name = record.name.replace("sls_hec_forwarder.", "", 1)
-        text = f"{_time(record)} {record.levelname} {name}: {message}"
-        trace = self.trace(record)
-        return f"{text}\n{trace}" if trace else text
+
+def _moment(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class JsonFormatter(_Formatter):
-    """One JSON object a line: time, level, logger, thread, message, and trace if there is one."""
+def _logger(record: logging.LogRecord) -> str:
+    name = record.name
+    return name[len(_PACKAGE) + 1 :] if name.startswith(f"{_PACKAGE}.") else name
 
-    def line(self, record: logging.LogRecord, message: str) -> str:
-        entry = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "thread": record.threadName,
-            "message": message,
-        }
-        trace = self.trace(record)
-        if trace:
-            entry["trace"] = trace
-        return json.dumps(entry, ensure_ascii=False)
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+
+
+def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    parts = []
+    if record.exc_info and record.exc_info[0] is not None:
+        parts.append(formatter.formatException(record.exc_info))
+    if record.stack_info:
+        parts.append(formatter.formatStack(record.stack_info))
+    return "\n".join(parts)
+
+
+def _one_line(text: str) -> str:
+    """`text` with control characters escaped: a server's words must not look like a line of ours."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 class Episodes:
-    """Says once when something begins and once when it ends, with the count in between. Thread-safe."""
+    """Says once when something begins and once when it ends, with the count between. Thread-safe.
+
+    `key` tells episodes apart, such as "hold https://idx1:8088".
+    """
 
     def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._logger = logger
         self._clock = clock
         self._lock = threading.Lock()
-        self._open: dict[str, tuple[float, int]] = {}  # when it began, how often it happened
+        self._open: dict[str, tuple[float, int]] = {}
 
-    def begin(self, key: str, message: str) -> None:
-        """It happens: logs a warning the first time."""
+    def begin(self, key: str, message: str, level: int = logging.WARNING) -> None:
+        """Log the message, unless the episode has begun already: then count."""
         with self._lock:
-            first = key not in self._open
-            since, count = self._open.get(key, (self._clock(), 0))
-            self._open[key] = since, count + 1
-        if first:
-            self._logger.warning("%s", message)
+            known = self._open.get(key)
+            self._open[key] = (known[0], known[1] + 1) if known else (self._clock(), 1)
+        if not known:
+            self._logger.log(level, "%s", message)
 
     def again(self, key: str) -> None:
-        """It happened once more. Nothing is logged, and nothing counted unless it has begun."""
+        """Count one more occurrence; nothing if the episode has not begun."""
         with self._lock:
-            if key in self._open:
-                since, count = self._open[key]
-                self._open[key] = since, count + 1
+            known = self._open.get(key)
+            if known:
+                self._open[key] = (known[0], known[1] + 1)
 
     def end(self, key: str, message: str) -> None:
-        """It is over: logs how often and how long, if it had begun."""
+        """Log the message with the count and the time it took; nothing if the episode has not begun."""
         with self._lock:
-            found = self._open.pop(key, None)
-        if found is not None:
-            since, count = found
-            self._logger.info("%s, after %d times in %.0f s", message, count, self._clock() - since)
+            known = self._open.pop(key, None)
+            now = self._clock()
+        if known:
+            since, count = known
+            self._logger.info("%s, after %.0f s (%d times)", message, now - since, count)
+
+    def open(self) -> list[str]:
+        """The keys of what has begun and not ended."""
+        with self._lock:
+            return sorted(self._open)
