@@ -1,12 +1,12 @@
-"""What the encoder is told to do: topics to pass, envelope keys, fields to unfold. Plain values, no behaviour
-beyond asking them."""
+"""What the encoder is told to do: topics to pass, envelope keys, fields to unfold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Optional
 
+# Names in an event of what is the log group's, as SLS itself shows them.
+TOPIC_OF_GROUP = "__topic__"
 SOURCE_OF_GROUP = "__source__"
 TAG_PREFIX = "__tag__:"
 
@@ -19,10 +19,10 @@ class TopicRule:
     """
 
     topic: str
-    index: Optional[str] = None
-    sourcetype: Optional[str] = None
-    source: Optional[str] = None
-    host: Optional[str] = None
+    index: str | None = None
+    sourcetype: str | None = None
+    source: str | None = None
+    host: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,15 @@ class Rules:
         """Whether logs of this topic are sent: included (or nothing is listed there), and not excluded."""
         return (not self.include or _any(self.include, topic)) and not _any(self.exclude, topic)
 
-    def envelope(self, topic: str) -> TopicRule:
-        """The envelope keys of this topic, with no None left."""
+    def envelope(self, topic: str) -> dict[str, str]:
+        """Envelope keys of this topic, in the order they are sent; "" omits a key."""
         rule = next((rule for rule in self.topics if matches(rule.topic, topic)), TopicRule(topic))
-        return TopicRule(
-            topic,
-            index=self.index if rule.index is None else rule.index,
-            sourcetype=self.sourcetype if rule.sourcetype is None else rule.sourcetype,
-            source=self.source if rule.source is None else rule.source,
-            host=self.host if rule.host is None else rule.host,
-        )
+        return {
+            "host": self.host if rule.host is None else rule.host,
+            "source": self.source if rule.source is None else rule.source,
+            "sourcetype": self.sourcetype if rule.sourcetype is None else rule.sourcetype,
+            "index": self.index if rule.index is None else rule.index,
+        }
 
     def unfolded(self, topic: str) -> frozenset[str]:
         """Names of the fields of this topic whose JSON text is sent as JSON."""
