@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sls_hec_standins.http import Clock
 from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.generator import Generator
-from sls_hec_standins.sls.loader import Load, Pace, into, load
+from sls_hec_standins.sls.loader import LoadThread, Pace, into, load
 from sls_hec_standins.sls.store import Logstore
 from sls_hec_standins.sls.truth import Totals
 
@@ -111,7 +111,7 @@ def test_a_rate_takes_its_time(logstore: Logstore) -> None:
 
 def test_an_endless_load_stops_when_told(logstore: Logstore) -> None:
     generator = Generator(1, logs_per_group=10, clock=time.time_ns)
-    with Load(generator.groups(), into(logstore), logs_per_second=5000) as loading:
+    with LoadThread(generator.groups(), into(logstore), logs_per_second=5000) as loading:
         assert not loading.wait(0.2)
         assert loading.running
     assert not loading.running
@@ -120,7 +120,7 @@ def test_an_endless_load_stops_when_told(logstore: Logstore) -> None:
 
 
 def test_stopping_does_not_wait_for_the_schedule(logstore: Logstore) -> None:
-    loading = Load(Generator(1).groups(), into(logstore), logs_per_second=0.001).start()
+    loading = LoadThread(Generator(1).groups(), into(logstore), logs_per_second=0.001).start()
     deadline = time.monotonic() + 20
     while not loading.totals.logs and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -128,7 +128,7 @@ def test_stopping_does_not_wait_for_the_schedule(logstore: Logstore) -> None:
 
 
 def test_a_load_that_ends_by_itself(logstore: Logstore) -> None:
-    loading = Load(Generator(1).groups(logs=300), into(logstore)).start()
+    loading = LoadThread(Generator(1).groups(logs=300), into(logstore)).start()
     assert loading.wait(20)
     assert loading.stop() == loading.totals
     assert loading.totals.logs == 300
@@ -139,7 +139,7 @@ def test_what_ended_a_load_is_raised_by_stop(logstore: Logstore) -> None:
         yield from Generator(1).groups(logs=100)
         raise OSError("disk on fire")
 
-    loading = Load(groups(), into(logstore)).start()
+    loading = LoadThread(groups(), into(logstore)).start()
     assert loading.wait(20)
     with pytest.raises(OSError, match="disk on fire"):
         loading.stop()

@@ -11,7 +11,7 @@ import pytest
 from sls_hec_standins.http import Fault
 from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.generator import Generator
-from sls_hec_standins.sls.loader import Load, load
+from sls_hec_standins.sls.loader import LoadThread, load
 from sls_hec_standins.sls.putlogs import PutError, PutLogs
 from sls_hec_standins.sls.standin import SlsStandin
 
@@ -73,7 +73,7 @@ def test_without_a_proxy_an_address_is_the_service(standin: SlsStandin) -> None:
 
 def test_load_from_outside_until_stopped(standin: SlsStandin) -> None:
     groups = Generator(1, clock=time.time_ns, logs_per_group=20).groups()
-    with client_of(standin) as client, Load(groups, client.put, logs_per_second=2000) as loading:
+    with client_of(standin) as client, LoadThread(groups, client.put, logs_per_second=2000) as loading:
         assert not loading.wait(0.3)
     assert sum(map(wire.count_logs, stored(standin))) == loading.totals.logs > 0
 

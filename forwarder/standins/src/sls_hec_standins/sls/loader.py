@@ -6,7 +6,7 @@ At once into a `Logstore`, and over HTTP at 2000 logs a second until the block e
 
     groups = Generator(seed=2, clock=time.time_ns).groups()
     with PutLogs("http://sls.test", "project", "logstore", key_id, secret, proxy=standin.url) as client:
-        with Load(groups, client.put, logs_per_second=2000) as loading:
+        with LoadThread(groups, client.put, logs_per_second=2000) as loading:
             ...
     loading.totals
 """
@@ -51,13 +51,18 @@ class Pace:
         self._due = max(self._due, now - self._patience) + amount / self._rate
 
 
-def into(logstore: Logstore) -> Put:
-    """A `Put` that stores in a logstore of this process; without a hash key its shards take turns."""
+def into(logstore: Logstore, *, shard: int | None = None, received: Callable[[], float] | None = None) -> Put:
+    """A `Put` that stores in a logstore of this process.
+
+    Groups go to `shard` if given, else to that of their hash key, else to the shards in turn. `received`
+    tells the receive time of each (Unix seconds); it is now without.
+    """
 
     def put(group: bytes, key: str | None) -> None:
         logs = wire.count_logs(group)
+        at = None if received is None else received()
         with logstore.lock:
-            logstore.append(group, logs, key=None if key is None else int(key, 16))
+            logstore.append(group, logs, shard=shard, key=None if key is None else int(key, 16), received=at)
 
     return put
 
@@ -100,7 +105,7 @@ def load(
     return totals
 
 
-class Load:
+class LoadThread:
     """`load` in a thread, from `start` (or entering the context) to the end of the groups or `stop`."""
 
     def __init__(
@@ -132,7 +137,7 @@ class Load:
 
         self._thread = threading.Thread(target=run, name="load", daemon=True)
 
-    def start(self) -> Load:
+    def start(self) -> LoadThread:
         self._thread.start()
         return self
 
@@ -154,7 +159,7 @@ class Load:
             raise self.error
         return self.totals
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> LoadThread:
         return self.start()
 
     def __exit__(self, *exc: object) -> None:

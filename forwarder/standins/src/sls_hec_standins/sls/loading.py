@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import threading
-import time
 from dataclasses import dataclass
 from typing import Any
 
-from sls_hec_standins.sls import wire
+from sls_hec_standins.sls import loader
 from sls_hec_standins.sls.errors import SlsError
 from sls_hec_standins.sls.generator import Generator, parse_mix
 from sls_hec_standins.sls.store import Store
@@ -83,7 +82,7 @@ class Load:
         self._clock = store.clock
         self._logstore = store.logstore(plan.project, plan.logstore)
         self._received = 0.0
-        self._generator = plan.generator(lambda: int(self._received * 1e9))
+        self._generator = plan.generator(self._time_of_group)
         self._stop = threading.Event()
         self.finished = threading.Event()
         self.error: SlsError | None = None
@@ -111,15 +110,14 @@ class Load:
             self.finished.set()
 
     def _run(self) -> None:
-        plan, start = self.plan, time.monotonic()
+        groups = self._generator.groups(logs=self.plan.count, size=self.plan.size)
+        put = loader.into(self._logstore, shard=self.plan.shard, received=lambda: self._received)
+        loader.load(groups, put, logs_per_second=self.plan.rate, stop=self._stop)
+
+    def _time_of_group(self) -> int:
+        """The receive time of the group about to be made, in nanoseconds."""
         self._received = self._receive_time()
-        for data in self._generator.groups(logs=plan.count, size=plan.size):
-            with self._logstore.lock:
-                self._logstore.append(data, wire.count_logs(data), shard=plan.shard, received=self._received)
-            ahead = 0.0 if plan.rate is None else start + self.logs / plan.rate - time.monotonic()
-            if self._stop.wait(ahead) if ahead > 0 else self._stop.is_set():
-                return
-            self._received = self._receive_time()
+        return int(self._received * 1e9)
 
     def _receive_time(self) -> float:
         now, plan = self._clock.now(), self.plan
