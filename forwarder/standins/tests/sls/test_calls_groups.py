@@ -51,6 +51,17 @@ def test_create_twice(ask: Any) -> None:
     assert answer.error == (400, "ConsumerGroupAlreadyExist")
 
 
+def test_scope_of_a_name(ask: Any) -> None:
+    """The page says unique in the project; groups are those of a logstore, and samples reuse one name."""
+    ask.service.store.project("proj").create_logstore("other")
+    elsewhere = "/logstores/other/consumergroups"
+    ask.switch(group_name_scope="project")
+    again = {"consumerGroup": "g", "timeout": 10}
+    assert ask("POST", elsewhere, obj=again).error == (400, "ConsumerGroupAlreadyExist")
+    ask.switch(group_name_scope="logstore")
+    assert ask("POST", elsewhere, obj=again).status == 200
+
+
 @pytest.mark.parametrize(
     "body",
     [

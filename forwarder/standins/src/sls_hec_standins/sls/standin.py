@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sls_hec_standins.http import Clock, Faults, Server, ServerTls, admin_server
@@ -15,6 +15,7 @@ from sls_hec_standins.sls.pulls import PullCache
 from sls_hec_standins.sls.service import REGION, Service
 from sls_hec_standins.sls.store import Logstore, Project, Store
 from sls_hec_standins.sls.switches import Switches
+from sls_hec_standins.sls.truth import Row
 
 ENDPOINT = "sls.test"
 
@@ -145,3 +146,15 @@ class SlsStandin:
     def load(self, project: str, logstore: str, **plan: Any) -> Load:
         """Load generated logs; `plan` as in `LoadPlan`. Returns when done, or at once if there is a rate."""
         return self.loader.start(LoadPlan(project, logstore, **plan))
+
+    def truth(
+        self,
+        project: str,
+        logstore: str,
+        *,
+        shard: int | None = None,
+        start: int | None = None,
+        stop: int | None = None,
+    ) -> Iterator[Row]:
+        """What is stored, log by log; cursors of `shard` from `start` to before `stop`."""
+        return self.service.truth(project, logstore, shard=shard, start=start, stop=stop)

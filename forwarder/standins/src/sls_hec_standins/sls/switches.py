@@ -46,6 +46,7 @@ class Switches:
     # Consumer groups.
     group_quota: int = 30
     group_quota_status: int = _choice(400, 403)
+    group_name_scope: str = _choice("logstore", "project")
     consumer_not_exist_code: str = _choice("ConsumerNotExist", "ConsumerNotExsit")
     consumer_not_match_status: int = _choice(404, 400)
     checkpoint_consumer: str = _choice("holder", "writer")

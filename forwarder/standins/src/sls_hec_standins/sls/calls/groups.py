@@ -26,6 +26,8 @@ def create(call: Call) -> Response:
     if not NAME.fullmatch(name) or timeout is None:
         raise errors.json_info_invalid("consumerGroup or timeout is of error format")
     logstore = call.logstore()
+    if call.switches.group_name_scope == "project" and _is_taken(call, name):
+        raise errors.group_already_exist()
     with logstore.lock:
         if name in logstore.groups:
             raise errors.group_already_exist()
@@ -155,6 +157,15 @@ def _group(call: Call, logstore: Logstore) -> Group:
     if found is None:
         raise errors.group_not_exist()
     return found
+
+
+def _is_taken(call: Call, name: str) -> bool:
+    """Whether any logstore of the project has a group of that name."""
+    for logstore in call.project().logstores():
+        with logstore.lock:
+            if name in logstore.groups:
+                return True
+    return False
 
 
 def _consumer(call: Call) -> str:
