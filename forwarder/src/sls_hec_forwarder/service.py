@@ -1,0 +1,227 @@
+"""One consumer instance: wires the parts, answers signals, tells systemd how it is, stops in order.
+
+Stop order, each step bounded: readers stop pulling; senders deliver what is in flight; checkpoints are saved;
+the last heartbeat hands the shards over; then everything else ends. What could not be delivered in time is
+read again by the shards' next owner.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+from sls_hec_forwarder import logs, settings as configuration
+from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.errors import RelayError, SettingsError
+from sls_hec_forwarder.hec.sender import Sender
+from sls_hec_forwarder.metrics import Metrics
+from sls_hec_forwarder.notify import Notifier
+from sls_hec_forwarder.settings.model import Settings, SlsSettings
+from sls_hec_forwarder.sls.consumer import Consumer
+from sls_hec_forwarder.wire.encoder import Encoded, Encoder
+from sls_hec_forwarder.wire.rules import Rules
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+
+#: Longest time (seconds) between two looks at signals, threads and the watchdog.
+_TURN = 1.0
+_STATUS_INTERVAL = 10.0
+#: First and longest pause (seconds) between two tries to join the group.
+_JOIN_RETRY = (1.0, 60.0)
+#: Time (seconds) for the senders to end once nothing is in flight that may still be sent.
+_SENDERS_END = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """Runs until SIGTERM or SIGINT, the end of a backfill, or a failure that only a restart can mend."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._notifier = Notifier(environ)
+        self._stop = threading.Event()
+        self._reload = threading.Event()
+        self._wake = threading.Event()
+
+        hec = settings.hec
+        encoder = Encoder(rules(settings))
+
+        def encode(data: bytes, shard: int, first_cursor: int | None) -> Encoded:
+            return encoder.encode(data, shard=shard, first_cursor=first_cursor, max_bytes=hec.batch_bytes)
+
+        self._outbox = Outbox(
+            max_bytes=settings.relay.bytes_in_flight, batch_bytes=hec.batch_bytes, batch_age=hec.batch_age
+        )
+        self._metrics = Metrics(settings)
+        self._sender = Sender(
+            hec,
+            self._outbox,
+            episodes=logs.Episodes(logging.getLogger("sls_hec_forwarder.hec")),
+            observer=self._metrics.hec,
+            read_token=lambda: self._read_secrets().hec.token,
+        )
+        self._consumer = Consumer(
+            settings,
+            settings.sls.consumer,
+            encode,
+            self._outbox,
+            observer=self._metrics.sls,
+            reread=self._reread_sls,
+        )
+        self._metrics.watch(self._consumer, self._outbox)
+
+    def run(self) -> int:
+        """The exit status. Must be called from the main thread, which alone receives signals."""
+        with self._signals():
+            self._metrics.start()
+            self._sender.start()
+            try:
+                if self._join():
+                    return self._run()
+                return EXIT_OK
+            finally:
+                self._shut_down()
+
+    # Signals
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        handlers = {
+            signal.SIGTERM: self._on_stop,
+            signal.SIGINT: self._on_stop,
+            signal.SIGHUP: self._on_reload,
+        }
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop.set()
+        self._wake.set()
+
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self._reload.set()
+        self._wake.set()
+
+    # Life
+
+    def _join(self) -> bool:
+        """Join the consumer group, however long that takes; False when asked to stop before."""
+        episodes = logs.Episodes(_log)
+        pause, longest = _JOIN_RETRY
+        while not self._stop.is_set():
+            try:
+                self._consumer.start()
+            except RelayError as problem:  # noqa: PERF203 - a retry is a loop around a try
+                episodes.begin("join", f"{problem}; trying again until it works")
+                self._notifier.status(f"cannot join the consumer group: {problem}")
+                self._pause(random.uniform(pause / 2, pause))  # noqa: S311 - spreads load, keeps no secret
+                pause = min(2 * pause, longest)
+            else:
+                episodes.end("join", "the consumer group can be joined again")
+                return True
+        return False
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, but see to signals and the watchdog meanwhile."""
+        until = time.monotonic() + seconds
+        while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
+            self._turn(left)
+
+    def _run(self) -> int:
+        ready, next_status = False, 0.0
+        while not self._stop.is_set():
+            if not self._consumer.alive:
+                _log.critical("the heartbeat thread has died; ending, so that the service is started anew")
+                return EXIT_FAILED
+            if self._consumer.backfill_done:
+                _log.info("the backfill is complete")
+                return EXIT_OK
+            if not ready and self._consumer.last_heartbeat is not None:
+                ready = True
+                self._notifier.ready(self._status())
+                _log.info("member of the consumer group; %s", self._status())
+            elif time.monotonic() >= next_status:
+                self._notifier.status(self._status())
+                next_status = time.monotonic() + _STATUS_INTERVAL
+            self._turn(_TURN)
+        return EXIT_OK
+
+    def _turn(self, longest: float) -> None:
+        watchdog = self._notifier.watchdog_interval
+        self._notifier.watchdog()
+        self._wake.wait(min(longest, _TURN, watchdog or _TURN))
+        self._wake.clear()
+        if self._reload.is_set():
+            self._reload.clear()
+            self._reload_secrets()
+
+    def _status(self) -> str:
+        shards = self._consumer.shards()
+        lags = [state.lag for state in shards if state.lag is not None]
+        text = f"{len(shards)} shards, lag {max(lags, default=0.0):.0f} s"
+        held = self._sender.holding
+        return f"{text}, waiting for an operator: {', '.join(held)}" if held else text
+
+    def _shut_down(self) -> None:
+        self._notifier.stopping("delivering what is in flight")
+        _log.info("stopping: delivering what is in flight, at most %g s", self._settings.relay.stop_timeout)
+        if not self._consumer.stop():
+            _log.warning("stopped before everything was delivered or saved; the next owner repeats it")
+        self._outbox.close()
+        if not self._sender.stop(_SENDERS_END):
+            _log.warning("a request was still on its way when the relay stopped; its events may come twice")
+        self._metrics.close()
+        self._notifier.close()
+        _log.info("stopped")
+
+    # Secrets
+
+    def _read_secrets(self) -> Settings:
+        settings = configuration.reload_secrets(self._settings, self._environ)
+        logs.hide(configuration.secrets(settings))
+        return settings
+
+    def _reread_sls(self) -> SlsSettings:
+        return self._read_secrets().sls
+
+    def _reload_secrets(self) -> None:
+        self._notifier.reloading()
+        try:
+            settings = self._read_secrets()
+        except SettingsError as problem:
+            _log.error("SIGHUP: %s; the secrets in use stay", problem)
+        else:
+            self._consumer.reload(settings.sls)
+            self._sender.reload()
+            _log.info("SIGHUP: secrets were read again")
+        self._notifier.ready(self._status())
+
+
+def rules(settings: Settings) -> Rules:
+    """What the encoder needs to know of the settings."""
+    sls, hec, relay = settings.sls, settings.hec, settings.relay
+    return Rules(
+        source=hec.source or f"sls:{sls.project}/{sls.logstore}",
+        sourcetype=hec.sourcetype,
+        index=hec.index,
+        host=hec.event_host,
+        topics=hec.topic_rules,
+        include=relay.topics_include,
+        exclude=relay.topics_exclude,
+        unfold=relay.unfold,
+        # A server-side query regroups logs: a position in the answer names no event any more.
+        identity=relay.identity and not sls.query and not sls.processor,
+    )
