@@ -1,0 +1,41 @@
+"""Renders docs/metrics.md from the table: `python -m sls_hec_forwarder.metrics.docs`."""
+
+from __future__ import annotations
+
+import sys
+
+from sls_hec_forwarder.metrics.table import TABLE, Definition
+
+_HEAD = """# Metrics
+
+<!-- Rendered by `python -m sls_hec_forwarder.metrics.docs > docs/metrics.md`; a test compares them. -->
+
+With `RELAY_METRICS` set to a port or to `unix:/path`, each instance of the relay serves the Prometheus text
+format at `/metrics`, on loopback or that socket only. `/healthz` answers 200 while the instance is a working
+member of its consumer group, else 503. Nothing else is served.
+
+Beside these there are the `process_*` metrics (CPU, memory, file descriptors) of the official Prometheus
+client. Counters begin at 0 with the process.
+
+What to watch first: `sls_hec_shard_lag_seconds` grows when the relay or the collector is too slow,
+`sls_hec_endpoint_holding` is 1 when somebody has to act, and any increase of `sls_hec_expired_ranges_total`
+is lost data.
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [_HEAD]
+    for title, definitions in TABLE.items():
+        parts.append(f"\n## {title}\n\n| metric | kind | labels | meaning |\n| --- | --- | --- | --- |\n")
+        parts += [_row(definition) for definition in definitions]
+    return "".join(parts)
+
+
+def _row(definition: Definition) -> str:
+    labels = ", ".join(f"`{label}`" for label in definition.labels)
+    return f"| `{definition.name}` | {definition.kind} | {labels} | {definition.help} |\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

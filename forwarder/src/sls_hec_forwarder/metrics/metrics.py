@@ -1,0 +1,61 @@
+"""One registry with everything in it, and the server that shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from sls_hec_forwarder.hec.target import targets
+from sls_hec_forwarder.metrics.observers import CountingHec, CountingSls
+from sls_hec_forwarder.metrics.server import Answer, MetricsServer
+from sls_hec_forwarder.metrics.state import ConsumerState, OutboxState, StateCollector
+from sls_hec_forwarder.settings.model import Settings
+
+# A second series for each counter that nobody asks for; the client only offers this switch for all.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """`sls` and `hec` count what they are told; the rest is read when it is asked for.
+
+    Each instance has a registry of its own, and serves it between `start` and `close` if the settings say so.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.registry = CollectorRegistry()
+        self.sls = CountingSls(self.registry)
+        self.hec = CountingHec(self.registry, tuple(str(target) for target in targets(settings.hec)))
+        self._state = StateCollector()
+        self.registry.register(self._state)
+        ProcessCollector(registry=self.registry)
+        where = settings.relay.metrics
+        routes = {"/metrics": self._metrics, "/healthz": self._health}
+        self._server = None if where == "off" else MetricsServer(where, routes)
+
+    def watch(self, consumer: ConsumerState, outbox: OutboxState) -> None:
+        """Show the state of these from now on."""
+        self._state.watch(consumer, outbox)
+
+    def start(self) -> None:
+        """Raises OperatorError when the address cannot be listened on."""
+        if self._server is not None:
+            self._server.start()
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    @property
+    def address(self) -> Any:
+        """What is listened on, (host, port) or a path; None before `start`, and when metrics are off."""
+        return None if self._server is None else self._server.address
+
+    def _metrics(self) -> Answer:
+        return Answer(200, CONTENT_TYPE_LATEST, generate_latest(self.registry))
+
+    def _health(self) -> Answer:
+        if self._state.healthy:
+            return Answer(200, "text/plain", b"ok\n")
+        return Answer(503, "text/plain", b"not a member of the consumer group\n")

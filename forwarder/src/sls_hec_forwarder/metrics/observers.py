@@ -1,0 +1,134 @@
+"""Counts what pulling and sending report. Called a few times for each pull or batch, never for an event."""
+
+# ruff: noqa: ARG002 - observers are told more than is counted here
+from __future__ import annotations
+
+import threading
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from sls_hec_forwarder.hec.observer import Observer as HecObserver
+from sls_hec_forwarder.metrics import table
+from sls_hec_forwarder.metrics.table import Definition
+from sls_hec_forwarder.sls.observer import Observer as SlsObserver
+from sls_hec_forwarder.sls.positions import Lost
+
+#: Topics with a series of their own; a producer can make up any number.
+_TOPICS = 50
+OTHER = "other"
+#: HEC's own codes are below that; a strange server may answer any number.
+_CODES = 100
+
+
+def _counter(definition: Definition, registry: CollectorRegistry) -> Counter:
+    return Counter(definition.name, definition.help, definition.labels, registry=registry)
+
+
+class CountingSls(SlsObserver):
+    """What happens between SLS and the encoder."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._pulls = _counter(table.PULLS, registry)
+        self._pulled_wire = _counter(table.PULLED_WIRE_BYTES, registry)
+        self._pulled_bytes = _counter(table.PULLED_BYTES, registry)
+        self._groups = _counter(table.PULLED_GROUPS, registry)
+        self._events = _counter(table.EVENTS, registry)
+        self._event_bytes = _counter(table.EVENT_BYTES, registry)
+        self._repaired = _counter(table.REPAIRED, registry)
+        self._filtered = _counter(table.FILTERED, registry)
+        self._failures = _counter(table.SLS_FAILURES, registry)
+        self._expired = _counter(table.EXPIRED_RANGES, registry)
+        self._expired_groups = _counter(table.EXPIRED_GROUPS, registry)
+        self._checkpoints = _counter(table.CHECKPOINTS, registry)
+        self._leases = _counter(table.LEASES, registry)
+        self._leases_ended = _counter(table.LEASES_ENDED, registry)
+        self._topics: set[str] = set()
+        self._topics_lock = threading.Lock()
+
+    def lease_started(self, shard: int) -> None:
+        self._leases.inc()
+        # From 0 on: an increase of a series that begins at 1 cannot be seen.
+        self._expired.labels(shard)
+        self._expired_groups.labels(shard)
+
+    def lease_ended(self, shard: int, reason: str) -> None:
+        self._leases_ended.labels(reason).inc()
+
+    def pulled(self, shard: int, wire_bytes: int, raw_bytes: int, groups: int) -> None:
+        self._pulls.inc()
+        self._pulled_wire.inc(wire_bytes)
+        self._pulled_bytes.inc(raw_bytes)
+        self._groups.inc(groups)
+
+    def encoded(self, shard: int, events: int, encoded_bytes: int, repaired: int) -> None:
+        self._events.inc(events)
+        self._event_bytes.inc(encoded_bytes)
+        if repaired:
+            self._repaired.inc(repaired)
+
+    def filtered(self, topic: str, logs: int) -> None:
+        with self._topics_lock:
+            if topic not in self._topics:
+                if len(self._topics) < _TOPICS:
+                    self._topics.add(topic)
+                else:
+                    topic = OTHER
+        self._filtered.labels(topic).inc(logs)
+
+    def expired(self, shard: int, lost: Lost) -> None:
+        self._expired.labels(shard).inc()
+        self._expired_groups.labels(shard).inc(lost.groups or 0)
+
+    def checkpoint_saved(self, shard: int) -> None:
+        self._checkpoints.inc()
+
+    def failed(self, what: str, kind: str) -> None:
+        self._failures.labels(what, kind).inc()
+
+
+class CountingHec(HecObserver):
+    """What happens between the outbox and the collectors; `endpoints` get series from the start."""
+
+    def __init__(self, registry: CollectorRegistry, endpoints: tuple[str, ...]) -> None:
+        self._requests = _counter(table.REQUESTS, registry)
+        self._sent = _counter(table.SENT_BYTES, registry)
+        self._sent_wire = _counter(table.SENT_WIRE_BYTES, registry)
+        self._delivered = _counter(table.DELIVERED_EVENTS, registry)
+        self._delivered_bytes = _counter(table.DELIVERED_BYTES, registry)
+        self._retried = _counter(table.RETRIED_EVENTS, registry)
+        self._duplicates = _counter(table.POSSIBLE_DUPLICATES, registry)
+        self._dropped = _counter(table.DROPPED_EVENTS, registry)
+        self._holds = _counter(table.HOLDS, registry)
+        self._holding = Gauge(table.HOLDING.name, table.HOLDING.help, table.HOLDING.labels, registry=registry)
+        seconds = table.REQUEST_SECONDS
+        self._seconds = Histogram(
+            seconds.name, seconds.help, seconds.labels, buckets=seconds.buckets, registry=registry
+        )
+        for endpoint in endpoints:
+            for each in (self._delivered, self._retried, self._duplicates, self._holds, self._holding):
+                each.labels(endpoint)
+
+    def sent(
+        self, endpoint: str, status: int, code: int | None, events: int, raw: int, wire: int, seconds: float
+    ) -> None:
+        shown = "" if code is None else str(code) if code < _CODES else OTHER
+        self._requests.labels(endpoint, status, shown).inc()
+        self._seconds.labels(endpoint).observe(seconds)
+        self._sent.labels(endpoint).inc(raw)
+        self._sent_wire.labels(endpoint).inc(wire)
+
+    def delivered(self, endpoint: str, events: int, raw: int) -> None:
+        self._delivered.labels(endpoint).inc(events)
+        self._delivered_bytes.labels(endpoint).inc(raw)
+
+    def retried(self, endpoint: str, events: int, possible_duplicates: int) -> None:
+        self._retried.labels(endpoint).inc(events)
+        self._duplicates.labels(endpoint).inc(possible_duplicates)
+
+    def dropped(self, events: int) -> None:
+        self._dropped.inc(events)
+
+    def held(self, endpoint: str, holding: bool) -> None:
+        self._holding.labels(endpoint).set(int(holding))
+        if holding:
+            self._holds.labels(endpoint).inc()
