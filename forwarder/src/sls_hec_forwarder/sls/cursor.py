@@ -12,10 +12,11 @@ import binascii
 def decode(cursor: str) -> int:
     """The position that `cursor` names. Raises ValueError when it is none."""
     try:
-        text = base64.b64decode(cursor, validate=True).decode("ascii")
+        # Examples in the API documentation lack the padding.
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError) as problem:
         raise ValueError(f"not a cursor: {cursor!r}") from problem
-    if not text.lstrip("-").isdigit():
+    if not text.isdigit():
         raise ValueError(f"not a cursor: {cursor!r}")
     return int(text)
 

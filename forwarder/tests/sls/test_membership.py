@@ -1,0 +1,214 @@
+"""Who reads which shard: the decisions alone, and several members against the server's state machine."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sls_hec_standins.sls.groups import Group, ShardFacts, UnknownConsumer
+
+from sls_hec_forwarder.delivery.lease import Fence, Lease
+from sls_hec_forwarder.sls.membership import Action, Do, Membership, fence_timeout, heartbeat_interval
+
+
+def test_a_shard_is_reported_until_it_is_given_up() -> None:
+    member = Membership()
+    assert member.report() == []
+    assert member.answered([3, 1]) == [Action(Do.START, 1), Action(Do.START, 3)]
+    assert member.answered([3, 1]) == []
+    assert member.report() == [1, 3]
+    assert member.answered([3]) == [Action(Do.RELEASE, 1)]
+    assert member.answered([3]) == []  # once is enough
+    assert member.report() == [1, 3]
+    member.given_up(1)
+    assert member.report() == [3]
+
+
+def test_a_shard_that_comes_back_while_it_is_released_is_started_anew_after_that() -> None:
+    member = Membership()
+    member.answered([1])
+    member.answered([])
+    assert member.answered([1]) == []
+    member.given_up(1)
+    assert member.answered([1]) == [Action(Do.START, 1)]
+
+
+def test_refused_member_drops_everything_and_joins_with_an_empty_report() -> None:
+    member = Membership()
+    member.answered([1, 2])
+    member.answered([1])
+    assert member.refused() == [Action(Do.REVOKE, 1), Action(Do.REVOKE, 2)]
+    assert member.report() == []
+    assert member.answered([2]) == [Action(Do.START, 2)]
+
+
+def test_stopping_member_takes_nothing() -> None:
+    member = Membership()
+    member.answered([1, 2])
+    assert member.stop() == [Action(Do.RELEASE, 1), Action(Do.RELEASE, 2)]
+    assert member.answered([1, 2, 3]) == []
+    assert not member.idle
+    member.given_up(1)
+    member.given_up(2)
+    assert member.idle
+    assert member.answered([1, 2, 3]) == []
+
+
+def test_times() -> None:
+    for timeout in (1, 2, 5, 10, 40, 600):
+        assert 0.5 * timeout < fence_timeout(timeout) < timeout
+        assert 4 * heartbeat_interval(5.0, timeout) <= timeout or heartbeat_interval(5.0, timeout) == 5.0
+        assert heartbeat_interval(5.0, timeout) < fence_timeout(timeout)
+
+
+GROUP_TIMEOUT = 40.0
+SHARDS = 5
+NAMES = ("a", "b", "c")
+
+
+class Process:
+    """One member: its decisions, its fence and its leases. At most one heartbeat is under way."""
+
+    def __init__(self, now: list[float]) -> None:
+        self.membership = Membership()
+        self.fence = Fence(fence_timeout(GROUP_TIMEOUT), lambda: now[0])
+        self.leases: dict[int, Lease] = {}
+        self.draining: list[int] = []
+        self.stopping = False
+        #: When the heartbeat under way was sent, and the server's answer to it: None if refused.
+        self.answer: tuple[float, list[int] | None] | None = None
+
+    def perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            if action.do is Do.START:
+                assert action.shard not in self.leases
+                self.leases[action.shard] = Lease(action.shard, "c", self.fence)
+            elif action.do is Do.RELEASE:
+                self.draining.append(action.shard)
+            else:
+                self.leases.pop(action.shard).revoke()
+                if action.shard in self.draining:
+                    self.draining.remove(action.shard)
+
+    def take_answer(self) -> None:
+        assert self.answer is not None
+        sent_at, assigned = self.answer
+        self.answer = None
+        if assigned is None:
+            self.perform(self.membership.refused())
+        else:
+            self.fence.renew(sent_at)
+            self.perform(self.membership.answered(assigned))
+
+    def finish_draining(self) -> None:
+        while self.draining:
+            shard = self.draining.pop()
+            self.leases.pop(shard).revoke()
+            self.membership.given_up(shard)
+
+
+class GroupOfMembers(RuleBasedStateMachine):
+    """Members that join, stop, crash, and whose heartbeats are lost or slow, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = [1000.0]
+        facts = [ShardFacts(number, (), False, 100) for number in range(SHARDS)]
+        self.server = Group("g", GROUP_TIMEOUT, False, lambda: facts, self.now[0])
+        self.members: dict[str, Process] = {}
+
+    @initialize()
+    def first_member(self) -> None:
+        self.members["a"] = Process(self.now)
+
+    @rule(name=st.sampled_from(NAMES))
+    def start(self, name: str) -> None:
+        """A process starts, or the one of that name crashes and starts again: its leases are gone."""
+        self.members[name] = Process(self.now)
+
+    @rule(name=st.sampled_from(NAMES))
+    def crash(self, name: str) -> None:
+        self.members.pop(name, None)
+
+    @rule(seconds=st.sampled_from((1.0, 5.0, 20.0, 34.0, 37.0, GROUP_TIMEOUT + 0.5)))
+    def time_passes(self, seconds: float) -> None:
+        self.now[0] += seconds
+
+    @rule(name=st.sampled_from(NAMES), way_there=st.floats(0.0, 5.0))
+    def beat(self, name: str, way_there: float) -> None:
+        """A heartbeat that reaches the server; its answer is on its way."""
+        member = self.members.get(name)
+        if member is None or member.answer is not None:
+            return
+        sent_at, report = self.now[0], member.membership.report()
+        self.now[0] += way_there
+        try:
+            member.answer = (sent_at, self.server.heartbeat(name, report, self.now[0]))
+        except UnknownConsumer:
+            member.answer = (sent_at, None)
+
+    @rule(name=st.sampled_from(NAMES))
+    def answer_arrives(self, name: str) -> None:
+        member = self.members.get(name)
+        if member is not None and member.answer is not None:
+            member.take_answer()
+
+    @rule(name=st.sampled_from(NAMES))
+    def answer_is_lost(self, name: str) -> None:
+        if name in self.members:
+            self.members[name].answer = None
+
+    @rule(name=st.sampled_from(NAMES))
+    def drained(self, name: str) -> None:
+        if name in self.members:
+            self.members[name].finish_draining()
+
+    @rule(name=st.sampled_from(NAMES), number=st.integers(0, SHARDS - 1))
+    def checkpoint_is_refused(self, name: str, number: int) -> None:
+        """A save finds that the shard is another consumer's; only then is it given up without draining."""
+        member = self.members.get(name)
+        holds = self.server.view(self.now[0])[number].holder == name
+        if member is not None and number in member.leases and not holds:
+            member.leases.pop(number).revoke()
+            if number in member.draining:
+                member.draining.remove(number)
+            member.membership.given_up(number)
+
+    @rule(name=st.sampled_from(NAMES))
+    def stop(self, name: str) -> None:
+        if name in self.members:
+            self.members[name].stopping = True
+            self.members[name].perform(self.members[name].membership.stop())
+
+    @invariant()
+    def a_shard_is_read_by_its_holder_only(self) -> None:
+        view = self.server.view(self.now[0])
+        for name, member in self.members.items():
+            for shard, lease in member.leases.items():
+                if lease.active:
+                    assert view[shard].holder == name, (name, shard, view)
+
+    @invariant()
+    def leases_and_report_agree(self) -> None:
+        for member in self.members.values():
+            assert sorted(member.leases) == member.membership.report()
+
+    @precondition(lambda self: not any(each.stopping for each in self.members.values()))
+    @rule()
+    def calm(self) -> None:
+        """Once heartbeats get through, every shard is read by one member."""
+        for _ in range(8):
+            self.now[0] += GROUP_TIMEOUT / 5  # those that crashed are timed out on the way
+            for name, member in self.members.items():
+                if member.answer is not None:
+                    member.take_answer()
+                self.beat(name, 0.0)
+                member.take_answer()
+                member.finish_draining()
+        for shard in range(SHARDS if self.members else 0):
+            readers = [n for n, m in self.members.items() if shard in m.leases and m.leases[shard].active]
+            assert len(readers) == 1, (shard, readers)
+
+
+TestGroupOfMembers = GroupOfMembers.TestCase
+TestGroupOfMembers.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
