@@ -14,8 +14,7 @@ def test_every_value_offered_is_accepted() -> None:
     for name in switches.NAMES:
         for value in switches.choices(name) or (0, 17):
             assert Switches().replace({name: value}).as_json()[name] == value
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            assert switches.parse(f"{name}={text}") == (name, value)
+            assert switches.parse(f"{name}={switches.show(value)}") == (name, value)
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ SIGINT."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until told to stop. Status 2 for wrong arguments, 1 if it cannot start."""
-    parser = _parser()
-    args = parser.parse_args(argv)
+    arguments = parser()
+    args = arguments.parse_args(argv)
     if args.list_switches:
         sys.stdout.write(_switch_list())
         return 0
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             stop.wait()
     except ValueError as error:
-        parser.error(str(error))
+        arguments.error(str(error))
     except (OSError, SlsError) as error:
         sys.stderr.write(f"sls-standin: {error}\n")
         return 1
@@ -87,21 +87,20 @@ def _tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> ServerT
 
 
 def _switch_list() -> str:
-    defaults = switches.Switches().as_json()
     lines = []
-    for name in switches.NAMES:
-        allowed = ", ".join(str(choice) for choice in switches.choices(name)) or "a number"
-        lines.append(f"{name}={defaults[name]}  ({allowed})\n")
+    for name, default in switches.Switches().as_json().items():
+        allowed = ", ".join(map(switches.show, switches.choices(name))) or "a number"
+        lines.append(f"{name}={switches.show(default)}  ({allowed})\n")
     return "".join(lines)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
         prog="sls-standin",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
+    add = made.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     add("--port", type=int, default=0, help="port of the service (default: a free one)")
     add("--admin-port", type=int, default=0, help="port of the admin API (default: a free one)")
@@ -124,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tunnel-cert", type=Path, metavar="PEM",
         help="answer https URLs sent to the stand-in as a proxy, with this certificate")  # fmt: skip
     add("--tunnel-key", type=Path, metavar="PEM", help="the key of --tunnel-cert")
-    return parser
+    return made
 
 
 if __name__ == "__main__":

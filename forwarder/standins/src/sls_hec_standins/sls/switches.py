@@ -100,6 +100,11 @@ def parse(text: str) -> tuple[str, Any]:
     return name, value
 
 
+def show(value: Any) -> str:
+    """A value as `parse` takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def choices(name: str) -> tuple[Any, ...]:
     """The values a switch can have, the default first; empty for a free number."""
     field = next(field for field in dataclasses.fields(Switches) if field.name == name)
