@@ -64,7 +64,10 @@ def encode_identities(drop_topic: str = "") -> Callable[[bytes, int, "int | None
                 continue
             where = "?" if first is None else first + offset
             lines += [b"%d|%s|%d" % (shard, str(where).encode(), i) for i in range(len(group.Logs))]
-        chunks = [Chunk(b"\n".join(lines[at : at + 50]), len(lines[at : at + 50])) for at in range(0, len(lines), 50)]
+        chunks = [
+            Chunk(b"\n".join(lines[at : at + 50]), len(lines[at : at + 50]))
+            for at in range(0, len(lines), 50)
+        ]
         return Encoded(chunks, len(lines), filtered, 0)
 
     return encode
@@ -273,7 +276,9 @@ class Cloud:
         self.members.append(member)
         return member.start() if start else member
 
-    def put(self, shard: int, groups: int = 5, logs: int = 4, topic: str = "t", received: float | None = None) -> None:
+    def put(
+        self, shard: int, groups: int = 5, logs: int = 4, topic: str = "t", received: float | None = None
+    ) -> None:
         """Write log groups into one shard."""
         with self.store.lock:
             for number in range(groups):
@@ -283,6 +288,10 @@ class Cloud:
                     source="10.0.0.1",
                 )
                 self.store.append(data, logs, shard=shard, received=received)
+
+    @staticmethod
+    def encoder(drop_topic: str = "") -> Any:
+        return encode_identities(drop_topic)
 
     @property
     def truth(self) -> set[Identity]:
@@ -311,6 +320,11 @@ class Cloud:
             client.close()
         for line in self._lines:
             line.stop()
+
+
+@pytest.fixture(name="eventually")
+def eventually_fixture() -> Callable[..., None]:
+    return eventually
 
 
 @pytest.fixture()

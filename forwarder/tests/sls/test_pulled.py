@@ -87,7 +87,9 @@ def test_empty_answer_is_empty_whatever_its_body() -> None:
         ({"x-log-read-last-cursor": "102"}, 100, 100, 0, None),
     ],
 )
-def test_first_cursor(headers: dict[str, str], cursor: int, next_cursor: int, groups: int, first: int) -> None:
+def test_first_cursor(
+    headers: dict[str, str], cursor: int, next_cursor: int, groups: int, first: int
+) -> None:
     assert first_cursor(headers, cursors.encode(cursor), cursors.encode(next_cursor), groups) == first
 
 

@@ -1,0 +1,127 @@
+"""Pauses, patience and the end of a shard; and the back-off and the one-line troubles they rest on."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sls_hec_forwarder.sls import cursor as cursors
+from sls_hec_forwarder.sls import errors
+from sls_hec_forwarder.sls.backoff import Backoff
+from sls_hec_forwarder.sls.pulled import Pulled
+from sls_hec_forwarder.sls.reader import Reader
+from sls_hec_forwarder.sls.trouble import Trouble
+
+
+def answer(start: int, groups: int, *, skip: int = 0, caught_up: bool = False) -> Pulled:
+    return Pulled(
+        shard=0,
+        cursor=cursors.encode(start),
+        next_cursor=cursors.encode(start + groups + skip),
+        groups=groups,
+        first_cursor=start,
+        cursor_time=1_700_000_000,
+        caught_up=caught_up or not groups + skip,
+        compression="",
+        raw_bytes=groups,
+        body=b"x" * groups,
+    )
+
+
+def test_no_pause_while_there_is_more() -> None:
+    reader = Reader(cursors.encode(10), 0.5)
+    assert reader.pulled(answer(10, 1000), read_only=False) == 0.0
+    assert reader.cursor == cursors.encode(1010)
+    assert not reader.caught_up
+    # A filter on the server let nothing through, but there is more behind it.
+    assert reader.pulled(answer(1010, 0, skip=500), read_only=False) == 0.0
+    assert 0.4 < reader.pulled(answer(1510, 5, caught_up=True), read_only=False) < 0.6
+    assert 0.4 < reader.pulled(answer(1515, 0), read_only=False) < 0.6
+    assert reader.caught_up
+    assert not reader.finished
+
+
+def test_end_of_a_read_only_shard() -> None:
+    reader = Reader(cursors.encode(10), 0.5)
+    reader.pulled(answer(10, 5, caught_up=True), read_only=True)
+    assert not reader.at_end  # only an empty answer says that nothing is behind it
+    reader.pulled(answer(15, 0), read_only=True)
+    assert reader.at_end
+    assert reader.finished
+
+
+@given(st.integers(0, 50), st.integers(0, 50))
+def test_stop_position(position: int, stop: int) -> None:
+    reader = Reader(cursors.encode(position), 0.5)
+    assert not reader.stopped
+    reader.stop = cursors.encode(stop)
+    assert reader.stopped == (position >= stop)
+
+
+def test_cursors_that_are_no_numbers_stop_at_the_same_text() -> None:
+    reader = Reader("opaque-1", 0.5)
+    reader.stop = "opaque-2"
+    assert not reader.stopped
+    reader.jump("opaque-2")
+    assert reader.stopped
+
+
+@pytest.mark.parametrize(
+    ("error", "first", "cap"),
+    [
+        (errors.ServiceFault, 0.5, 30),
+        (errors.Throttled, 1, 15),
+        (errors.AuthFailed, 5, 60),
+        (errors.Rejected, 5, 60),
+        (errors.CorruptPull, 1, 60),
+        (errors.Unreadable, 1, 60),
+        (errors.CursorInvalid, 1, 60),
+    ],
+)
+def test_patience(error: type[errors.SlsError], first: float, cap: float) -> None:
+    reader = Reader(cursors.encode(10), 0.5)
+    pauses = [reader.failed(error("x")) for _ in range(12)]
+    assert first / 2 <= pauses[0] <= first
+    assert all(pause <= cap for pause in pauses)
+    assert pauses[-1] >= cap / 2
+    assert reader.cursor == cursors.encode(10)  # nothing is skipped
+    reader.pulled(answer(10, 1), read_only=False)
+    assert reader.failed(error("x")) <= first
+
+
+def test_another_kind_of_trouble_starts_anew() -> None:
+    reader = Reader(cursors.encode(10), 0.5)
+    for _ in range(10):
+        reader.failed(errors.ServiceFault("x"))
+    assert reader.failed(errors.Throttled("x")) <= 1
+
+
+@given(st.floats(0.001, 10), st.floats(0.001, 100), st.integers(1, 3000))
+def test_backoff_grows_to_its_cap_and_no_further(first: float, cap: float, failures: int) -> None:
+    backoff = Backoff(first, cap)
+    pauses = [backoff.next() for _ in range(failures)]
+    assert all(0 < pause <= cap for pause in pauses)
+    assert backoff.failures == failures
+    backoff.reset()
+    assert backoff.next() <= first
+
+
+def test_trouble_is_told_once_and_its_end_once(caplog: Any) -> None:
+    caplog.set_level(logging.INFO)
+    trouble = Trouble(logging.getLogger("t"), "shard 3")
+    trouble.over()
+    for _ in range(5):
+        trouble.failed(errors.ServiceFault("no answer"))
+    for _ in range(5):
+        trouble.failed(errors.AuthFailed("wrong key"))
+    assert trouble.failures == 10
+    trouble.over()
+    trouble.over()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "INFO"]
+    assert "10 failures" in caplog.messages[2]
+    trouble.failed(errors.AuthFailed("wrong key"))
+    assert len(caplog.records) == 4
