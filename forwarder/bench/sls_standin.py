@@ -99,12 +99,13 @@ def pull_request(cursor: str, count: int, compression: str) -> bytes:
 @contextlib.contextmanager
 def standin(python: str, size: float, count: int, compression: str) -> Iterator[Target]:
     """A stand-in with `size` bytes in one shard, and requests that read all of it."""
-    command = [python, "-m", "sls_hec_standins.sls.cli", "--key", "ak:sk", "--create", "proj/store:1"]
-    process = subprocess.Popen([*command, "--pull-cache", "2048"], stdout=subprocess.PIPE, text=True)
+    command = [python, "-m", "sls_hec_standins.sls.cli", "--access-key", "ak:sk", "--create", "proj/store:1"]
+    command += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--pull-cache", "2048"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        words = dict(word.split("=", 1) for word in process.stdout.readline().split() if "=" in word)
-        admin, port = words["admin"], int(words["url"].rpartition(":")[2])
+        *_, url, _, admin = process.stdout.readline().split()
+        port = int(url.rpartition(":")[2])
         post(f"{admin}/loads", {**_STORE, "megabytes": size / 1e6, "logs_per_group": 100})
         post(f"{admin}/pulls", {**_STORE, "compression": compression, "count": count})
         requests, cursor = [], first_cursor(admin)

@@ -18,6 +18,7 @@ from sls_hec_standins.sls.switches import Switches
 from sls_hec_standins.sls.truth import Row
 
 ENDPOINT = "sls.test"
+DEMO_KEY = "demo:demo-secret"  # id and secret that the command accepts unless told otherwise
 
 
 class SlsStandin:
@@ -33,6 +34,7 @@ class SlsStandin:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        admin_host: str = "127.0.0.1",
         admin_port: int = 0,
         tls: ServerTls | None = None,
         tunnel_tls: ServerTls | None = None,
@@ -62,21 +64,30 @@ class SlsStandin:
             max_body=64 * 1024 * 1024,
         )
         routes = Admin(self.service, self.loader).routes()
-        self.admin = admin_server(self.faults, self.clock, routes, host=host, port=admin_port)
+        self.admin = admin_server(self.faults, self.clock, routes, host=admin_host, port=admin_port)
 
-    def __enter__(self) -> SlsStandin:
-        self.server.start()
+    def start(self) -> SlsStandin:
+        self.admin.start()
         try:
-            self.admin.start()
-        except OSError:
-            self.server.stop()
+            self.server.start()
+        except BaseException:
+            self.admin.stop()
             raise
         return self
 
+    def stop(self) -> None:
+        """End all loads, close all ports and connections; RuntimeError if a thread does not end."""
+        try:
+            self.loader.stop()
+            self.server.stop()
+        finally:
+            self.admin.stop()
+
+    def __enter__(self) -> SlsStandin:
+        return self.start()
+
     def __exit__(self, *exc: object) -> None:
-        self.loader.stop()
-        self.server.stop()
-        self.admin.stop()
+        self.stop()
 
     # Where it is.
 
