@@ -1,0 +1,39 @@
+"""The command line: arguments and printing, nothing else.
+
+What a command needs is imported by the command, so that a wrong setting is told without waiting for the SDK.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from sls_hec_forwarder.cli.arguments import parser
+from sls_hec_forwarder.errors import SettingsError
+
+__all__ = ["EXIT_FAILED", "EXIT_OK", "EXIT_WRONG", "main"]
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+#: Wrong settings or arguments: starting again changes nothing.
+EXIT_WRONG = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    arguments = parser().parse_args(argv)
+    try:
+        status: int = arguments.command(arguments)
+        sys.stdout.flush()
+    except SettingsError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return EXIT_WRONG
+    except KeyboardInterrupt:
+        return EXIT_OK
+    except BrokenPipeError:
+        # The reader has seen enough; Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    return status

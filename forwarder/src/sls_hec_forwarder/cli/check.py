@@ -1,0 +1,52 @@
+"""`check`: one line a finding, as it is found."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+
+from sls_hec_forwarder import settings as configuration
+from sls_hec_forwarder.errors import SettingsError
+from sls_hec_forwarder.settings.env_file import environment
+
+#: Widths of the columns: findings are printed one by one, so they cannot be measured first.
+_STATUS, _AREA, _WHAT = 11, 8, 20
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """1 when something failed."""
+    try:
+        settings = configuration.load(environment(os.environ, arguments.env_file))
+    except SettingsError as error:
+        if arguments.json:
+            print(json.dumps({"ok": False, "problems": error.problems, "checks": []}, ensure_ascii=False))
+        raise
+
+    from sls_hec_forwarder.checks import Result, Status, check
+    from sls_hec_forwarder.logs import Secrets
+
+    secrets = Secrets()
+    secrets.add(configuration.secrets(settings))
+    results: list[Result] = []
+    for found in check(settings, send_test_event=arguments.send_test_event):
+        # A server or a proxy may quote what it was sent.
+        result = dataclasses.replace(found, text=secrets.hide(" ".join(found.text.split())))
+        results.append(result)
+        if not arguments.json:
+            where = f"{result.where}: " if result.where else ""
+            print(
+                f"{result.status.value:<{_STATUS}}  {result.area:<{_AREA}}  {result.what:<{_WHAT}}  "
+                f"{where}{result.text}"
+            )
+            sys.stdout.flush()
+    failed = sum(result.status is Status.FAILED for result in results)
+    if arguments.json:
+        checks = [{**dataclasses.asdict(result), "status": result.status.value.lower()} for result in results]
+        print(json.dumps({"ok": not failed, "problems": [], "checks": checks}, ensure_ascii=False))
+    else:
+        warnings = sum(result.status is Status.WARNING for result in results)
+        print(f"\n{len(results)} findings, {failed} failed, {warnings} warnings")
+    return 1 if failed else 0

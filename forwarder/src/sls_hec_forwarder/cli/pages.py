@@ -1,0 +1,91 @@
+"""One page of `status`, for people or for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime, timezone
+
+from sls_hec_forwarder.cli.output import duration, table
+from sls_hec_forwarder.sls.inspect import GroupStatus
+from sls_hec_forwarder.standing import ShardRow, consumer_rows, shard_rows
+
+#: Change of lag (seconds a second) that is no more than the coarseness of SLS's times.
+_STEADY = 0.05
+
+
+def as_json(now: GroupStatus, before: GroupStatus | None) -> str:
+    """One line of JSON."""
+    shards = [
+        {
+            **dataclasses.asdict(row.now),
+            "lag_change": row.lag_change,
+            "catches_up_in": row.catches_up_in,
+        }
+        for row in shard_rows(now, before)
+    ]
+    return json.dumps(
+        {
+            "taken_at": now.taken_at,
+            "group": dataclasses.asdict(now.group),
+            "shards": shards,
+            "consumers": [dataclasses.asdict(row) for row in consumer_rows(now)],
+        },
+        ensure_ascii=False,
+    )
+
+
+def as_text(place: str, now: GroupStatus, before: GroupStatus | None) -> str:
+    """Tables of shards and consumers; `place` is project/logstore."""
+    order = "in order" if now.group.in_order else "not in order"
+    rows = shard_rows(now, before)
+    shards = [
+        (
+            f"{row.now.shard}{' (read-only)' if row.now.read_only else ''}",
+            row.now.owner or "-",
+            row.now.checkpoint or "-",
+            _position(row),
+            "expired" if row.now.expired else duration(row.now.lag),
+            _trend(row),
+        )
+        for row in rows
+    ]
+    consumers = [
+        (
+            row.name,
+            ", ".join(str(shard) for shard in row.shards),
+            "never" if row.last_saved is None else f"{duration(row.last_saved)} ago",
+        )
+        for row in consumer_rows(now)
+    ]
+    free = [str(row.now.shard) for row in rows if not row.now.owner]
+    parts = [
+        f"{place}, group {now.group.name}: time-out {now.group.timeout} s, {order}; {_moment(now.taken_at)}",
+        table(shards, ("SHARD", "OWNER", "CHECKPOINT", "ITS TIME", "LAG", "TREND")),
+        table(consumers, ("CONSUMER", "SHARDS", "CHECKPOINT SAVED")) if consumers else "no consumer is alive",
+    ]
+    if free and consumers:
+        parts.append(f"without an owner: {', '.join(free)}")
+    return "\n\n".join(parts)
+
+
+def _position(row: ShardRow) -> str:
+    if row.now.position_time is not None:
+        return _moment(row.now.position_time)
+    return "end" if row.now.checkpoint and row.now.lag == 0 else "-"
+
+
+def _trend(row: ShardRow) -> str:
+    if row.now.lag == 0:
+        return "up to date"
+    if row.lag_change is None:
+        return "-"
+    if abs(row.lag_change) <= _STEADY:
+        return "steady"
+    if row.lag_change > 0:
+        return f"grows by {row.lag_change:.1f} s/s"
+    return f"shrinks by {-row.lag_change:.1f} s/s, done in {duration(row.catches_up_in)}"
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
