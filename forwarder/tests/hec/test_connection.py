@@ -9,7 +9,7 @@ import time
 import pytest
 
 from sls_hec_forwarder.hec.connection import IDLE_SECONDS, Connection, NoAnswer
-from sls_hec_forwarder.hec.target import Target, TlsFiles
+from sls_hec_forwarder.hec.target import Proxy, Target, TlsFiles
 from sls_hec_forwarder.settings.model import HecSettings
 
 from .scripted import answer, read_request, scripted
@@ -168,6 +168,29 @@ def test_refused_and_unknown_name_send_nothing() -> None:
     with pytest.raises(NoAnswer, match="name not resolved") as caught:
         nowhere.exchange("POST", "/x", {}, b"body")
     assert not caught.value.sent
+
+
+@pytest.mark.parametrize(("status", "operator"), [("407 Who", True), ("403 No", True), ("502 Bad", False)])
+def test_a_proxy_is_asked_for_a_tunnel_and_refuses(status: str, operator: bool) -> None:
+    heads: list[bytes] = []
+
+    def refuse(sock: socket.socket) -> None:
+        heads.append(read_request(sock)[0])
+        sock.sendall(answer(b"<html>", status))
+
+    target = Target(True, "splunk.invalid", 8088)
+    with scripted(refuse) as port:
+        proxy = Proxy.parse(f"http://user:pass@127.0.0.1:{port}")
+        conn = Connection(target, TlsFiles(SETTINGS), 20.0, proxy)
+        with pytest.raises(NoAnswer, match=f"refused the tunnel .HTTP {status[:3]}.") as caught:
+            conn.exchange("POST", "/x", {}, b"body")
+    assert caught.value.operator is operator
+    assert not caught.value.sent
+    assert heads[0].split(b"\r\n") == [
+        b"CONNECT splunk.invalid:8088 HTTP/1.1",
+        b"Host: splunk.invalid:8088",
+        b"Proxy-Authorization: Basic dXNlcjpwYXNz",
+    ]
 
 
 def test_abort_ends_a_wait_for_an_answer_a_handshake_and_a_connect() -> None:

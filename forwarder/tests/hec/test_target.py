@@ -66,9 +66,8 @@ def test_tls_context_follows_its_files(tmp_path: Path) -> None:
     os.utime(current, ns=(1, 1))
     after = files.context()
     assert after is not before
-    assert [dict(pair[0] for pair in ca["subject"])["commonName"] for ca in after.get_ca_certs()] == [
-        "second"
-    ]
+    assert "second" in str(after.get_ca_certs())
+    assert "first" not in str(after.get_ca_certs())
     current.unlink()
     with pytest.raises(FileNotFoundError):
         files.context()

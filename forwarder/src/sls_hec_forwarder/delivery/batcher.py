@@ -37,13 +37,18 @@ class Piece:
 
 
 class Batch:
-    """Pieces that travel in one request. `attempts` counts the requests that did not get them through."""
+    """Pieces that travel in one request.
 
-    __slots__ = ("attempts", "pieces")
+    Its history goes with it and its parts: `attempts` counts the requests that did not get it through,
+    `isolated` the events that were taken out because they were refused.
+    """
 
-    def __init__(self, pieces: list[Piece], attempts: int = 0) -> None:
+    __slots__ = ("attempts", "isolated", "pieces")
+
+    def __init__(self, pieces: list[Piece], attempts: int = 0, isolated: int = 0) -> None:
         self.pieces = pieces
         self.attempts = attempts
+        self.isolated = isolated
 
     def body(self) -> bytes:
         return b"\n".join([piece.body for piece in self.pieces])
@@ -87,7 +92,7 @@ class Batch:
         else:
             others = []
         self.pieces = kept
-        return Batch(others, self.attempts)
+        return Batch(others, self.attempts, self.isolated)
 
 
 class Batcher:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 import zlib
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Callable, Final, NamedTuple
 
@@ -65,6 +67,12 @@ class Client:
     def health(self) -> Response:
         """The collector's own opinion; needs no token. Raises NoAnswer."""
         return self.connection.exchange("GET", self.connection.target.path("health"), {})
+
+    def acks(self, channel: str, ids: Iterable[int]) -> Response:
+        """Ask which batches of `channel` are indexed. Raises NoAnswer."""
+        headers = {**self._headers(), "X-Splunk-Request-Channel": channel}
+        body = json.dumps({"acks": list(ids)}).encode("ascii")
+        return self.connection.exchange("POST", self.connection.target.path("ack"), headers, body)
 
     def _headers(self) -> dict[str, str]:
         return {

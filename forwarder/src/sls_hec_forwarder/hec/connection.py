@@ -119,11 +119,7 @@ class Connection:
 
     def exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Response:
         """One request and its answer; redirects are answers. Raises NoAnswer."""
-        try:
-            conn = self._ready()
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self.close()
-            raise NoAnswer(error, sent=False) from error
+        conn = self.open()
         try:
             return self._converse(conn, method, path, headers, body)
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -167,6 +163,14 @@ class Connection:
             tuple(response.headers.get_all("Set-Cookie", ())),
         )
 
+    def open(self) -> http.client.HTTPConnection:
+        """Have a connection that can be used; `exchange` does this too. Raises NoAnswer."""
+        try:
+            return self._ready()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            raise NoAnswer(error, sent=False) from error
+
     def _ready(self) -> http.client.HTTPConnection:
         now = self._clock()
         if self._http is not None and (
@@ -174,7 +178,7 @@ class Connection:
         ):
             self.close()
         if self._http is None:
-            self._open()
+            self._connect()
             self._leave_at = now + AGE_SECONDS * self._rng.uniform(0.8, 1.2)
         assert self._http is not None
         return self._http
@@ -186,7 +190,7 @@ class Connection:
         poller.register(self._sock, select.POLLIN)
         return bool(poller.poll(0))
 
-    def _open(self) -> None:
+    def _connect(self) -> None:
         target, proxy = self.target, self._proxy
         sock = self._dial(proxy.host, proxy.port) if proxy else self._dial(target.host, target.port)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import threading
 import time
-from typing import TYPE_CHECKING, Callable, Final, NamedTuple
+from typing import Callable, Final, NamedTuple
 
 from sls_hec_forwarder.hec.answers import Action, Answer, advice
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.retry import Backoff
 from sls_hec_forwarder.hec.target import Target
-
-if TYPE_CHECKING:
-    from sls_hec_forwarder.logs import Episodes
+from sls_hec_forwarder.logs import Episodes
 
 # A wrong path and a rolling restart look alike; the latter is over after a few tries.
 _NOT_FOUND_TRIES: Final = 5
@@ -138,7 +136,6 @@ class Endpoint:
         self._observer = observer
         self._clock = clock
         self._changed = threading.Condition()
-        self._open: set[str] = set()
         self._closed = False
 
     @property
@@ -167,7 +164,7 @@ class Endpoint:
         """The request has ended with `answer`, or was never made (None)."""
         with self._changed:
             self._gate.end()
-            if answer is not None:
+            if answer is not None and self._gate.current(ticket):
                 self._judge(ticket, answer)
             self._changed.notify_all()
 
@@ -193,17 +190,11 @@ class Endpoint:
             self._observer.held(self.name, gate.holding)
 
     def _begin(self, kind: str, message: str) -> None:
-        key = f"{kind} {self.name}"
-        if key in self._open:
-            self._episodes.again(key)
-        else:
-            self._open.add(key)
-            self._episodes.begin(key, message)
+        self._episodes.begin(f"{kind} {self.name}", message)
 
     def _end(self) -> None:
-        for key in sorted(self._open):
-            self._episodes.end(key, f"{self.name}: takes events again")
-        self._open.clear()
+        for kind in ("hold", "retry"):
+            self._episodes.end(f"{kind} {self.name}", f"{self.name}: takes events again")
 
     def resume(self) -> None:
         """Something was changed, such as the token: do not wait for the end of a pause."""

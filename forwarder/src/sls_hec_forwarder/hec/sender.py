@@ -11,7 +11,7 @@ import random
 import threading
 import time
 import uuid
-from typing import TYPE_CHECKING, Callable, Final
+from typing import Callable, Final
 
 from sls_hec_forwarder.delivery.batcher import Batch
 from sls_hec_forwarder.delivery.outbox import Outbox
@@ -19,14 +19,13 @@ from sls_hec_forwarder.hec.answers import Action, Answer
 from sls_hec_forwarder.hec.client import Client
 from sls_hec_forwarder.hec.connection import Connection
 from sls_hec_forwarder.hec.endpoints import Endpoint, Gate, Ticket
+from sls_hec_forwarder.hec.isolate import judge
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.retry import Backoff
 from sls_hec_forwarder.hec.target import Proxy, TlsFiles, targets
 from sls_hec_forwarder.hec.token import Token
+from sls_hec_forwarder.logs import Episodes
 from sls_hec_forwarder.settings.model import HecSettings
-
-if TYPE_CHECKING:
-    from sls_hec_forwarder.logs import Episodes
 
 _log = logging.getLogger(__name__)
 
@@ -204,6 +203,12 @@ class _Worker(threading.Thread):
             self._again(batch, may_have_taken=True)
         elif answer.action in (Action.DONE, Action.DONE_SLOW_DOWN):
             self._delivered(batch)
+        elif answer.action is Action.RETRY and answer.accepted_prefix:
+            verdict = judge(batch, answer, atomic=False)
+            if verdict.taken is not None:
+                self._delivered(verdict.taken)
+            for part in verdict.again:
+                self._again(part, may_have_taken=False)
         else:
             self._again(batch, answer.may_have_taken)
 

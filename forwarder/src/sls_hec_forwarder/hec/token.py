@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Callable
 
+from sls_hec_forwarder.errors import RelayError
+
 _log = logging.getLogger(__name__)
 
 
@@ -21,7 +23,7 @@ class Token:
             return False
         try:
             value = self._read()
-        except (OSError, ValueError) as error:
+        except (OSError, RelayError) as error:
             _log.warning("the HEC token cannot be read again, the one in use stays: %s", error)
             return False
         changed = bool(value) and value != self.value

@@ -1,0 +1,110 @@
+"""What can be found out about the collectors before anything is sent to them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import NamedTuple, Optional
+
+from sls_hec_forwarder.hec.answers import ACK_DISABLED, INCORRECT_INDEX, Action, advice, classify
+from sls_hec_forwarder.hec.client import Client, no_answer
+from sls_hec_forwarder.hec.connection import Connection, NoAnswer
+from sls_hec_forwarder.hec.target import Proxy, TlsFiles, targets
+from sls_hec_forwarder.hec.token import Token
+from sls_hec_forwarder.settings.model import HecSettings
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at. `ok` is None where it could not be told; `text` is one line."""
+
+    endpoint: str
+    step: str
+    ok: bool | None
+    text: str
+
+
+def probe(settings: HecSettings, *, send_events: bool = False) -> Iterator[Finding]:
+    """Look at every collector: reachable, healthy, token, acknowledgement, indexes.
+
+    Nothing is indexed, unless `send_events` asks for one event in each index that the settings name:
+    there is no other way to learn whether the token may write there.
+    """
+    tls = TlsFiles(settings)
+    proxy = Proxy.parse(settings.proxy) if settings.proxy else None
+    for target in targets(settings):
+        with Connection(target, tls, settings.timeout, proxy) as connection:
+            client = Client(connection, Token(settings.token), str(uuid.uuid4()), settings.gzip_level)
+            for step, ok, text in _look(client, settings, send_events):
+                yield Finding(str(target), step, ok, text)
+
+
+_Step = tuple[str, Optional[bool], str]
+
+
+def _look(client: Client, settings: HecSettings, send_events: bool) -> Iterator[_Step]:
+    try:
+        client.connection.open()
+        yield "connection", True, "open"
+        yield _health(client)
+        token = _token(client)
+        yield token
+        if token[1]:
+            yield _ack(client)
+            yield from _indexes(client, settings, send_events)
+    except NoAnswer as error:
+        answer = no_answer(error)
+        hint = f": {advice(answer)}" if error.operator else ": check the address, firewalls and proxies"
+        yield "connection", False, f"{error}{hint}"
+
+
+def _health(client: Client) -> _Step:
+    """Any 2xx will do: receivers that are not Splunk have bodies of their own."""
+    response = client.health()
+    answer = classify(response.status, response.headers, response.body)
+    if 200 <= response.status < 300:
+        return "health", True, answer.text
+    if answer.action is Action.RETRY:
+        return "health", False, f"{answer}: the collector is there but takes nothing now"
+    return "health", None, f"{answer}: there may be no health check behind this address"
+
+
+def _token(client: Client) -> _Step:
+    """A request without events: a good token is told that there is no data."""
+    answer = client.post(b"").answer
+    if answer.status == 400 and answer.code == 5:
+        return "token", True, "accepted"
+    if answer.action is Action.RETRY and answer.status:
+        return "token", None, str(answer)
+    return "token", False, f"{answer}: {advice(answer)}"
+
+
+def _ack(client: Client) -> _Step:
+    response = client.acks(client.channel, [0])
+    answer = classify(response.status, response.headers, response.body)
+    if response.status == 200:
+        return "acknowledgement", True, "on for this token"
+    if answer.code == ACK_DISABLED:
+        return "acknowledgement", True, "off for this token: events count as delivered when accepted"
+    return "acknowledgement", None, str(answer)
+
+
+def _indexes(client: Client, settings: HecSettings, send_events: bool) -> Iterator[_Step]:
+    names = dict.fromkeys([settings.index, *(rule.index for rule in settings.topic_rules if rule.index)])
+    for name in names:
+        step = f"index {name or '(default of the token)'}"
+        if not send_events:
+            yield step, None, "can only be told by sending an event, which was not asked for"
+            continue
+        envelope = {"event": "test event of sls-hec-forwarder", "source": "sls-hec-forwarder check"}
+        if name:
+            envelope["index"] = name
+        if settings.sourcetype:
+            envelope["sourcetype"] = settings.sourcetype
+        answer = client.post(json.dumps(envelope).encode()).answer
+        if answer.action in (Action.DONE, Action.DONE_SLOW_DOWN):
+            yield step, True, "took a test event"
+        elif answer.code == INCORRECT_INDEX:
+            yield step, False, f"{answer}: create it, or allow it for the token"
+        else:
+            yield step, False, f"{answer}: {advice(answer)}"
