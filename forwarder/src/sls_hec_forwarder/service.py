@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-from sls_hec_forwarder import logs, settings as configuration
+from sls_hec_forwarder import logs
+from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import RelayError, SettingsError
 from sls_hec_forwarder.hec.sender import Sender

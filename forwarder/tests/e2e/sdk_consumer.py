@@ -72,7 +72,8 @@ def main() -> None:
     worker = ConsumerWorker(Forward, config, args=(f"sls:{env['SLS_PROJECT']}/{env['SLS_LOGSTORE']}",))
     signal.signal(signal.SIGTERM, lambda *_: worker.shutdown())
     worker.start()
-    print("started", flush=True)
+    sys.stdout.write("started\n")
+    sys.stdout.flush()
     # A bounded join at a time, so that the signal handler gets to run.
     while worker.is_alive():
         worker.join(0.5)
