@@ -172,7 +172,7 @@ def test_k15_latency(start: Any, connect: Any) -> None:
 @pytest.mark.parametrize(("how", "indexed"), [("never", 1), ("lost", 0)])
 def test_ack_that_never_comes(ack_client: Any, hec: Any, how: str, indexed: int) -> None:
     """An indexer that stops acknowledging, or dies with what it had not written yet."""
-    hec.faults.add(Fault("ack", times=1, **{how: True}))
+    hec.faults.add(Fault.from_json({"kind": "ack", "times": 1, how: True}))
     assert ack_client.post_acked(BODY).json["ackId"] == 0
     hec.clock.advance(500)
     assert ack_client.acks([0]) == {"0": False}

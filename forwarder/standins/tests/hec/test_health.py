@@ -36,7 +36,7 @@ def test_h2_wrong_token(hec: Any, start: Any, connect: Any) -> None:
     ("trouble", "code"),
     [({}, 18), ({"queues": True}, 18), ({"acks": True}, 19), ({"queues": True, "acks": True}, 20)],
 )
-def test_h3_unhealthy(client: Any, hec: Any, trouble: dict[str, bool], code: int) -> None:
+def test_h3_unhealthy(client: Any, hec: Any, trouble: dict[str, Any], code: int) -> None:
     """H3: conf spec."""
     hec.faults.add(Fault("unhealthy", **trouble))
     assert client.send("GET", HEALTH + "?ack=true").brief == (503, code, None)

@@ -56,6 +56,7 @@ class Server:
         self.connects = 0
         self._app = app
         self._asked_port = port
+        self._port: int | None = None
         self._tls = None if tls is None else tls.context()
         self._tunnel_tls = None if tunnel_tls is None else tunnel_tls.context()
         self._limits = Limits(max_body, timeout)
@@ -70,8 +71,8 @@ class Server:
 
     @property
     def port(self) -> int:
-        assert self._holder is not None, "the server is not started"
-        return int(self._holder.getsockname()[1])
+        assert self._port is not None, "the server is not started"
+        return self._port
 
     @property
     def url(self) -> str:
@@ -82,6 +83,7 @@ class Server:
     def start(self) -> Server:
         # The holder never listens. It keeps the port ours while a "refuse" fault has the listener closed.
         self._holder = self._bind(self._asked_port)
+        self._port = int(self._holder.getsockname()[1])
         self._follow_faults()
         self._acceptor = threading.Thread(target=self._accept, name=f"accept-{self.port}", daemon=True)
         self._acceptor.start()

@@ -22,6 +22,10 @@ class ServerTls:
     client_ca: Path | None = None
 
     def context(self) -> ssl.SSLContext:
+        """OSError if a file cannot be read or is not what it should be."""
+        for path in filter(None, (self.cert, self.key, self.client_ca)):
+            # The ssl module does not name the file it misses.
+            path.open("rb").close()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         # Text, not Path: PyPy 3.9 takes nothing else.

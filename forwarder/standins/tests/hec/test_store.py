@@ -1,0 +1,197 @@
+"""What is kept of indexed events, and the comparison with the truth."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from sls_hec_standins.hec.compare import compare, flatten, identity, read_rows
+from sls_hec_standins.hec.envelopes import Event
+from sls_hec_standins.hec.store import Store, digest
+
+
+def row(index: int, **changes: Any) -> dict[str, Any]:
+    """A row of the truth as the SLS stand-in tells it."""
+    return {
+        "project": "p",
+        "logstore": "l",
+        "shard": 0,
+        "cursor": 1_700_000_000_000_000_000,
+        "index": index,
+        "receive_time": 1_700_000_000.0,
+        "topic": "audit_log",
+        "source": "10.0.0.1",
+        "time": 1_700_000_000,
+        "time_ns": 5,
+        "tags": [["__hostname__", "h"]],
+        "contents": [["key", "first"], ["number", str(index)], ["key", "last"]],
+        **changes,
+    }
+
+
+def event(made: dict[str, Any], *, latency: float = 1.0, **changes: Any) -> Event:
+    """The event a faithful relay would have had indexed for a row."""
+    source, sls_id = identity(made)
+    content = {
+        "time": f"{made['time']}.{made['time_ns'] or 0:09d}",
+        "host": "h",
+        "source": source,
+        "sourcetype": "aliyun",
+        "index": "main",
+        "fields": {"sls_id": sls_id},
+        "event": json.dumps(flatten(made)).encode(),
+        "received": made["receive_time"] + latency,
+        "node": 0,
+        "batch": 1,
+    }
+    return Event(**{**content, **changes})
+
+
+def filled(*events: Event, keep: int | None = None) -> Store:
+    store = Store(keep)
+    store.add(events)
+    return store
+
+
+def test_flatten() -> None:
+    """Metadata first, tags prefixed, the last of repeated keys wins."""
+    assert identity(row(3)) == ("sls:p/l", "0|1700000000000000000|3")
+    assert flatten(row(3)) == {
+        "__topic__": "audit_log",
+        "__source__": "10.0.0.1",
+        "__tag__:__hostname__": "h",
+        "key": "last",
+        "number": "3",
+    }
+
+
+@pytest.mark.parametrize("keep", [None, 0, 2, 100])
+def test_exact(keep: int | None) -> None:
+    rows = [row(n) for n in range(10)]
+    store = filled(*(event(made, latency=n) for n, made in enumerate(rows)), keep=keep)
+    result = compare(store, rows, check_time=True)
+    assert result.exact
+    assert (result.expected, result.found) == (10, 10)
+    assert (result.latency_p50, result.latency_p99, result.latency_max) == (4.0, 8.0, 9.0)
+    assert "expected             10" in str(result)
+
+
+@pytest.mark.parametrize("keep", [None, 0, 1, 3])
+def test_each_defect_is_found(keep: int | None) -> None:
+    rows = [row(n) for n in range(6)]
+    altered = event(rows[2], event=b'{"__topic__":"other"}')
+    foreign = event(row(99))
+    late = event(rows[3], time="1700000001")
+    anonymous = event(rows[4], fields={})
+    store = filled(
+        event(rows[0]), event(rows[0]), event(rows[0]), altered, foreign, late, anonymous, event(rows[5]),
+        keep=keep,
+    )  # fmt: skip
+    result = compare(store, rows, check_time=True)
+    assert not result.complete
+    assert (result.expected, result.found, result.missing, result.duplicates) == (6, 4, 2, 2)
+    assert (result.unexpected, result.mismatches, result.unidentified) == (1, 2, 1)
+    base = "sls:p/l 0|1700000000000000000|"
+    assert result.samples == {
+        "duplicates": [base + "0"],
+        "mismatches": [base + "2", base + "3"],
+        "missing": [base + "1", base + "4"],
+        "unexpected": [base + "99"],
+    }
+    assert compare(store, rows).mismatches == 1
+    assert result.as_json()["exact"] is False
+
+
+def test_copies_are_complete_but_not_exact() -> None:
+    result = compare(filled(event(row(0)), event(row(0), latency=9)), [row(0)])
+    assert (result.complete, result.exact, result.latency_max) == (True, False, 1.0)
+
+
+def test_an_altered_copy_is_a_mismatch() -> None:
+    result = compare(filled(event(row(0)), event(row(0), event=b'"x"')), [row(0)])
+    assert result.mismatches == 1
+
+
+def test_nothing_at_all() -> None:
+    result = compare(Store(), [])
+    assert result.exact
+    assert result.latency_max is None
+    assert "latency" not in str(result)
+
+
+def test_samples_are_bounded() -> None:
+    result = compare(Store(), (row(n) for n in range(1000)))
+    assert (result.missing, len(result.samples["missing"])) == (1000, 20)
+
+
+def test_rows_without_nanoseconds() -> None:
+    made = row(0, time_ns=None)
+    assert compare(filled(event(made, time="1700000000")), [made], check_time=True).exact
+
+
+def test_rows_from_lines() -> None:
+    lines = [json.dumps(row(0)).encode() + b"\n", b"\n", json.dumps(row(1)).encode()]
+    assert [made["index"] for made in read_rows(lines)] == [0, 1]
+    with pytest.raises(ValueError, match="line 2 of the truth lacks contents, cursor, index, source"):
+        list(read_rows([lines[0], b'{"project":"p","logstore":"l","shard":0,"receive_time":1}']))
+    with pytest.raises(ValueError, match="line 1 of the truth lacks"):
+        list(read_rows([b"7"]))
+
+
+def test_keep_bounds_the_events_and_nothing_else() -> None:
+    store = filled(*(event(row(n)) for n in range(10)), event(row(0)), keep=3)
+    assert [e.fields["sls_id"][-1] for e in store.newest()] == ["0", "9", "8"]
+    assert store.counts() == {("main", "aliyun", "sls:p/l"): 11}
+    assert sum(store.identities().values()) == 11
+    assert store.summary() == {
+        "events": 11,
+        "bytes": 0,
+        "skipped": 0,
+        "identities": 10,
+        "duplicates": 1,
+        "unidentified": 0,
+        "held": 3,
+    }
+
+
+def test_clear() -> None:
+    store = filled(event(row(0)), event(row(1), fields={}))
+    store.clear()
+    assert set(store.summary().values()) == {0}
+
+
+def test_find() -> None:
+    store = filled(
+        event(row(0), index="a", fields={"sls_id": "x", "list": ["p", "q"]}),
+        event(row(1), index="b"),
+        event(row(2), event=b'"text"'),
+    )
+    assert [e.index for e in store.find()] == ["main", "b", "a"]
+    assert len(store.find(limit=1)) == 1
+    assert [e.index for e in store.find(wanted={"index": "b"})] == ["b"]
+    assert [e.index for e in store.find(wanted={"number": "0", "__topic__": "audit_log"})] == ["a"]
+    assert [e.index for e in store.find(wanted={"list": "q"})] == ["a"]
+    assert store.find(wanted={"number": "7"}) == []
+
+
+def test_digest_is_of_the_value() -> None:
+    assert digest({"a": 1, "b": "\ud800"}) == digest(json.loads('{"b":"\\ud800", "a":1}'))
+    assert digest({"a": 1}) != digest({"a": 2})
+
+
+def test_many_threads() -> None:
+    store = Store(keep=5)
+
+    def fill(first: int) -> None:
+        for n in range(first, first + 100):
+            store.add([event(row(n))])
+
+    threads = [threading.Thread(target=fill, args=(first,)) for first in range(0, 800, 100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert compare(store, [row(n) for n in range(800)]).exact
