@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-from sls_hec_forwarder import logs
+from sls_hec_forwarder import checks, logs
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import RelayError, SettingsError
@@ -83,6 +83,7 @@ class Service:
     def run(self) -> int:
         """The exit status. Must be called from the main thread, which alone receives signals."""
         with self._signals():
+            self._check()
             self._metrics.start()
             self._sender.start()
             try:
@@ -117,6 +118,16 @@ class Service:
         self._wake.set()
 
     # Life
+
+    def _check(self) -> None:
+        """Say what is wrong from the start; the relay holds and retries all the same."""
+        for result in checks.check(self._settings):
+            if result.status in (checks.Status.FAILED, checks.Status.WARNING):
+                place = f" {result.where}" if result.where else ""
+                _log.warning("start-up check: %s %s%s: %s", result.area, result.what, place, result.text)
+            self._notifier.watchdog()
+            if self._stop.is_set():
+                return
 
     def _join(self) -> bool:
         """Join the consumer group, however long that takes; False when asked to stop before."""
