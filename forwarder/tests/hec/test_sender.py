@@ -133,7 +133,7 @@ def test_busy_in_the_middle_of_a_batch_repeats_nothing() -> None:
 def test_a_wrong_token_holds_all_until_it_is_replaced() -> None:
     with HecStandin() as hec, running(hec.url, token="not-the-token", connections=4) as rig:
         rig.feed(300)
-        wait_until(lambda: rig.sender.holding)
+        wait_until(lambda: rig.sender.holding and rig.said.begun)
         time.sleep(1.0)
         attempts = rig.counts.answers[403, 4]
         assert 1 <= attempts <= 4 + 10  # those on their way, then one probe at a time with growing pauses
@@ -154,7 +154,7 @@ def test_a_token_file_is_read_again_without_being_told() -> None:
     current = ["wrong"]
     with HecStandin() as hec, running(hec.url, token="wrong", read_token=lambda: current[0]) as rig:
         rig.feed(100)
-        wait_until(lambda: rig.sender.holding)
+        wait_until(lambda: rig.sender.holding and rig.said.begun)
         current[0] = DEMO_TOKEN
         assert rig.settled()
         exactly_once(rig, hec)
@@ -166,7 +166,7 @@ def test_a_token_that_is_disabled_and_enabled_again() -> None:
         assert rig.settled()
         hec.tokens.change("demo", disabled=True)
         rig.feed(50)
-        wait_until(lambda: rig.sender.holding)
+        wait_until(lambda: rig.sender.holding and rig.said.begun)
         hec.tokens.change("demo", disabled=False)
         assert rig.settled()
         exactly_once(rig, hec)
@@ -178,7 +178,7 @@ def test_no_token_in_what_is_said_or_shown(caplog: pytest.LogCaptureFixture) -> 
             Fault("error", "event", times=1, status=403, code=4, text="no: Splunk very-secret-token")
         )
         rig.feed(10)
-        wait_until(lambda: rig.sender.holding)
+        wait_until(lambda: rig.sender.holding and rig.said.begun)
         shown = f"{rig.said.begun} {caplog.text} {rig.settings} {rig.sender.token}"
         assert "***" in shown
         assert "very-secret-token" not in shown

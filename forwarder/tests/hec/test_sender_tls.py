@@ -42,7 +42,7 @@ def server_tls(certificate: Certificate, client_ca: Path | None = None) -> Serve
 
 def holds(rig: Rig, hec: HecStandin, words: str) -> None:
     rig.feed(50)
-    wait_until(lambda: rig.sender.holding)
+    wait_until(lambda: rig.sender.holding and rig.said.begun)
     assert hec.store.total == 0
     assert rig.lease.committed == "start"
     (text,) = rig.said.begun
@@ -132,7 +132,7 @@ def test_tls_alert_and_recovery(ca: ThrowawayCa, good: Certificate) -> None:
 def test_tls_to_a_plain_port_and_the_other_way_round(ca: ThrowawayCa, good: Certificate) -> None:
     with HecStandin() as hec, running(hec.url.replace("http:", "https:")) as rig:
         rig.feed(10)
-        wait_until(lambda: rig.sender.holding)
+        wait_until(lambda: rig.sender.holding and rig.said.begun)
         assert "TLS" in rig.said.begun[0]
     with HecStandin(tls=server_tls(good)) as hec, running(hec.url.replace("https:", "http:")) as rig:
         rig.feed(10)

@@ -7,6 +7,7 @@ decided elsewhere or unwanted.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import random
 import select
@@ -186,9 +187,7 @@ class Connection:
     def _closed_by_peer(self) -> bool:
         """Whether there is something to read where no answer is due: the other side has closed."""
         assert self._sock is not None
-        poller = select.poll()
-        poller.register(self._sock, select.POLLIN)
-        return bool(poller.poll(0))
+        return _readable(self._sock, 0.0)
 
     def _connect(self) -> None:
         target, proxy = self.target, self._proxy
@@ -201,7 +200,9 @@ class Connection:
                 sock, server_hostname=target.host, do_handshake_on_connect=False
             )
             self._watch(wrapped)
+            started = self._clock()
             wrapped.do_handshake()
+            _await_verdict(wrapped, self._clock() - started)
             sock = wrapped
         sock.settimeout(self._timeout)
         self._http = http.client.HTTPConnection(target.host, target.port)
@@ -268,6 +269,32 @@ class Connection:
         if self._sock is not None:
             self._sock.close()
             self._sock = None
+
+
+def _await_verdict(sock: ssl.SSLSocket, handshake: float) -> None:
+    """Hear what the server says of our certificate, or of having none, before anything is sent.
+
+    In TLS 1.3 the client's part of the handshake is over before the server has judged it (RFC 8446 4.4.2).
+    Its alert would be lost in the reset that follows when the server closes without reading our request.
+    A server that is content mostly says so too, by sending session tickets; one that is silent is waited for
+    as long as the `handshake` took (seconds), and not beyond a second.
+    """
+    if sock.version() != "TLSv1.3" or not _readable(sock, min(handshake, 1.0)):
+        return
+    timeout = sock.gettimeout()
+    sock.setblocking(False)
+    try:
+        if not sock.recv(1):
+            raise ConnectionResetError(errno.ECONNRESET, "closed after the TLS handshake")
+        raise http.client.BadStatusLine("bytes before any request")
+    except ssl.SSLWantReadError:
+        sock.settimeout(timeout)  # it was tickets, and they are read now
+
+
+def _readable(sock: socket.socket, timeout: float) -> bool:
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return bool(poller.poll(timeout * 1000))
 
 
 def is_operator_fault(error: BaseException) -> bool:
