@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from aliyun.log.log_logs_raw_pb2 import LogGroupListRaw
-from sls_hec_standins.sls import wire
-from sls_hec_standins.sls.standin import SlsStandin
 
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.settings.model import HecSettings, RelaySettings, Settings, SlsSettings
@@ -23,6 +21,8 @@ from sls_hec_forwarder.sls.client import SlsClient
 from sls_hec_forwarder.sls.consumer import Consumer
 from sls_hec_forwarder.sls.credentials import credentials_for
 from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_standins.sls import wire
+from sls_hec_standins.sls.standin import SlsStandin
 
 PROJECT, LOGSTORE, GROUP = "proj", "store", "relay"
 
@@ -50,7 +50,7 @@ class Encoded(NamedTuple):
     repaired: int
 
 
-def encode_identities(drop_topic: str = "") -> Callable[[bytes, int, "int | None"], Encoded]:
+def encode_identities(drop_topic: str = "") -> Callable[[bytes, int, int | None], Encoded]:
     """An encoder whose events are the identities of the logs; read by the SDK's own protobuf classes."""
 
     def encode(raw: bytes, shard: int, first: int | None) -> Encoded:
@@ -191,7 +191,7 @@ class Line:
         where = urlsplit(target)
         self._target = (where.hostname or "", where.port or 0)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:%d" % self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._cut = b""
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._accept)]
@@ -272,6 +272,7 @@ class Cloud:
 
     def member(self, name: str = "a", *, start: bool = True, **settings: Any) -> Member:
         options = {key: settings.pop(key) for key in ("encode", "reread", "wall") if key in settings}
+        options.setdefault("watch_interval", 1.0)
         member = Member(self.settings(**settings), name, **options)
         self.members.append(member)
         return member.start() if start else member
@@ -288,6 +289,11 @@ class Cloud:
                     source="10.0.0.1",
                 )
                 self.store.append(data, logs, shard=shard, received=received)
+
+    def put_text(self, shard: int, text: bytes) -> None:
+        """Write one log with one field."""
+        with self.store.lock:
+            self.store.append(wire.write_log_group([(1_700_000_000, None, [(b"k", text)])]), 1, shard=shard)
 
     @staticmethod
     def encoder(drop_topic: str = "") -> Any:
@@ -327,7 +333,7 @@ def eventually_fixture() -> Callable[..., None]:
     return eventually
 
 
-@pytest.fixture()
+@pytest.fixture
 def cloud() -> Iterator[Cloud]:
     before = set(threading.enumerate())
     with SlsStandin() as standin:

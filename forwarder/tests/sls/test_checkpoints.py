@@ -6,12 +6,12 @@ import time
 from typing import Any
 
 import pytest
-from sls_hec_standins.http import Fault
 
 from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls.checkpoints import Checkpoints, Saver
 from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_standins.http import Fault
 
 
 class Setup:
@@ -41,7 +41,7 @@ class Setup:
         return cursors.decode(self.client.checkpoints()[0].cursor)
 
 
-@pytest.fixture()
+@pytest.fixture
 def setup(cloud: Any) -> Setup:
     return Setup(cloud)
 

@@ -11,9 +11,8 @@ import aliyun.log
 import pytest
 from aliyun.log import LogClient
 from aliyun.log.pulllog_response import PullLogResponse
-from sls_hec_standins.http import Fault
 
-from sls_hec_forwarder.errors import OperatorError, TransientError
+from sls_hec_forwarder.errors import OperatorError
 from sls_hec_forwarder.sls import api
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls.api import BODY, Api
@@ -32,6 +31,7 @@ from sls_hec_forwarder.sls.errors import (
     ServiceFault,
     Throttled,
 )
+from sls_hec_standins.http import Fault
 
 
 def test_sdk_is_the_one_whose_inside_is_used() -> None:
@@ -251,8 +251,7 @@ def test_corrupt_body_is_told_apart(cloud: Any) -> None:
         answer = client.pull(0, begin)
         try:
             answer.unpack()
-        except CorruptPull as problem:
-            assert isinstance(problem, TransientError)
+        except CorruptPull:
             failures += 1
     assert failures
     cloud.standin.faults.clear()

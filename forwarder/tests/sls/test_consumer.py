@@ -7,12 +7,12 @@ import time
 from typing import Any
 
 import pytest
-from sls_hec_standins.http import Fault
 
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls.errors import AuthFailed, GroupQuotaExceeded
 from sls_hec_forwarder.sls.shard_reader import Phase
 from sls_hec_forwarder.wire.protobuf import WireError
+from sls_hec_standins.http import Fault
 
 
 def once(cloud: Any) -> bool:
@@ -300,11 +300,11 @@ def test_expired_checkpoint(cloud: Any, eventually: Any, policy: str, caplog: An
     assert number == 0
     assert lost.groups == (10 if policy == "end" else 3)
     assert lost.since is not None
-    assert f"SLS_EXPIRED_CURSOR={policy}" in caplog.text
+    eventually(lambda: f"SLS_EXPIRED_CURSOR={policy}" in caplog.text)
     if policy == "oldest":
         eventually(lambda: set(second.sink.events) == kept)
     if policy == "stop":
-        assert second.consumer.shards()[0].phase is Phase.EXPIRED
+        eventually(lambda: second.consumer.shards()[0].phase is Phase.EXPIRED)
         assert cursors.decode(cloud.records[0].checkpoint) == cloud.positions()[0].first - 3
         return
     eventually(lambda: all_saved(cloud))
@@ -395,6 +395,7 @@ def test_log_groups_that_cannot_be_read_hold_their_shard_only(
     eventually(lambda: {shard for shard, _, _ in member.sink.events} == {1})
     assert cursors.decode(cloud.records[0].checkpoint) == cloud.positions()[0].first
     assert caplog.text.count("cannot be read") == 1
+    eventually(lambda: "this is no accident" in caplog.text)
     broken.clear()
     eventually(lambda: once(cloud))
 
@@ -532,3 +533,45 @@ def test_stop_before_start_and_twice(cloud: Any) -> None:
     member = cloud.member(start=False)
     assert member.stop()
     assert member.stop()
+
+
+def test_splunk_down_for_longer_than_the_time_out_loses_no_shard(cloud: Any, eventually: Any) -> None:
+    cloud.make(shards=2)
+    member = cloud.member(group_timeout=4, relay={"bytes_in_flight": 2_000})
+    eventually(lambda: member.shards == [0, 1])
+    member.sink.hold()
+    for shard in (0, 1):
+        cloud.put(shard, groups=100, logs=20)
+    time.sleep(8)
+    assert {record.holder for record in cloud.records.values()} == {"a"}
+    member.sink.go_on()
+    eventually(lambda: once(cloud))
+    assert member.seen.ended == []
+
+
+def test_group_that_is_deleted_holds_the_relay_until_it_is_made_again(cloud: Any, eventually: Any) -> None:
+    cloud.make(shards=1)
+    member = cloud.member(group_timeout=4)
+    cloud.put(0)
+    eventually(lambda: once(cloud) and all_saved(cloud))
+    with cloud.store.lock:
+        del cloud.store.groups["relay"]
+    eventually(lambda: member.seen.failures["heartbeat", "rejected"] >= 3)
+    cloud.client().create_group(4, False)
+    eventually(lambda: ("heartbeat", "not_member") in member.seen.failures)
+    cloud.put(0)
+    eventually(lambda: set(cloud.delivered()) == cloud.truth)
+    eventually(lambda: all_saved(cloud))
+
+
+def test_backfill_in_order_does_not_wait_for_children_that_hold_nothing(cloud: Any, eventually: Any) -> None:
+    cloud.make(shards=1)
+    cloud.put(0, groups=5)
+    wanted = cloud.truth
+    member = cloud.member(stop="now", in_order=True)
+    cloud.put(0, groups=5)
+    with cloud.store.lock:
+        cloud.store.split(0)
+    cloud.put(1)
+    eventually(lambda: member.consumer.backfill_done)
+    assert set(member.sink.events) == wanted

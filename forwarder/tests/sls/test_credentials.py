@@ -142,7 +142,7 @@ class Metadata:
         self.server.server_close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def metadata() -> Iterator[Metadata]:
     service = Metadata()
     yield service

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sls_hec_standins.sls.groups import Group, ShardFacts, UnknownConsumer
 
 from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.sls.membership import Action, Do, Membership, fence_timeout, heartbeat_interval
+from sls_hec_standins.sls.groups import Group, ShardFacts, UnknownConsumer
 
 
 def test_a_shard_is_reported_until_it_is_given_up() -> None:

@@ -113,6 +113,15 @@ class SlsClient:
 
         return self._ask("HeartBeat", call)
 
+    def checkpoint(self, shard: int) -> Checkpoint:
+        """The group's checkpoint of one shard."""
+
+        def call() -> Checkpoint:
+            (entry,) = self._api.get_check_point(*self._group_names, shard).get_consumer_group_check_points()
+            return _checkpoint(entry)
+
+        return self._ask("GetCheckPoint", call, shard)
+
     def checkpoints(self) -> dict[int, Checkpoint]:
         """The group's checkpoints of all shards, by shard."""
 

@@ -20,7 +20,7 @@ from sls_hec_forwarder.sls.membership import Action, Do, fence_timeout
 from sls_hec_forwarder.sls.observer import Observer
 from sls_hec_forwarder.sls.positions import Positions
 from sls_hec_forwarder.sls.shard_reader import Encode, Phase, ShardReader, Surroundings
-from sls_hec_forwarder.sls.watch import Watch
+from sls_hec_forwarder.sls.watch import WATCH_INTERVAL, Watch
 
 #: A heartbeat's time-out (seconds): a second try has to fit in before the group loses patience.
 _BEAT_TIMEOUT = 5.0
@@ -61,6 +61,7 @@ class Consumer:
         reread: Reread | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        watch_interval: float = WATCH_INTERVAL,
     ) -> None:
         sls = settings.sls
         self._settings = settings
@@ -69,6 +70,7 @@ class Consumer:
         self._observer = observer or Observer()
         self._clock = clock
         self._wall = wall
+        self._watch_interval = watch_interval
         self._credentials = credentials_for(sls, reread)
         self._client = SlsClient(sls, consumer, self._credentials)
         self._beat_client = SlsClient(
@@ -105,9 +107,10 @@ class Consumer:
             self._client,
             group,
             self._positions,
-            self._observer,
-            heartbeat.group_timeout_changed,
-            self._all_read,
+            observer=self._observer,
+            timeout_changed=heartbeat.group_timeout_changed,
+            all_read=self._all_read,
+            interval=self._watch_interval,
         )
         self._around = Surroundings(
             settings=sls,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Callable, Protocol
@@ -11,7 +10,7 @@ from typing import Callable, Protocol
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls.client import Checkpoint, Shard
-from sls_hec_forwarder.sls.errors import CursorInvalid, ServiceFault, SlsError
+from sls_hec_forwarder.sls.errors import CursorInvalid, SlsError
 
 
 class PositionCalls(Protocol):
@@ -19,6 +18,7 @@ class PositionCalls(Protocol):
 
     place: str
 
+    def checkpoint(self, shard: int) -> Checkpoint: ...
     def checkpoints(self) -> dict[int, Checkpoint]: ...
     def list_shards(self) -> list[Shard]: ...
     def cursor(self, shard: int, at: str | int) -> str: ...
@@ -94,17 +94,14 @@ class Positions:
 
     def first(self, shard: int) -> Start:
         """The checkpoint of the shard, or where the settings say. Raises SlsError."""
-        known = self._client.checkpoints()
-        if shard not in known:
-            # A shard without a checkpoint has an entry with an empty one. Starting without that certainty
-            # could skip what another consumer left.
-            raise ServiceFault(f"GetCheckPoint {self._client.place}/{shard}: the answer lacks the shard")
-        saved = known[shard]
+        # A shard without a checkpoint has an entry with an empty one; no entry at all is an error, because
+        # starting without that certainty could skip what another consumer left.
+        saved = self._client.checkpoint(shard)
         if saved.cursor:
             return Start(saved.cursor, new=False, updated=saved.updated)
-        return Start(self._fresh(shard, known), new=True, updated=self._wall())
+        return Start(self._fresh(shard), new=True, updated=self._wall())
 
-    def _fresh(self, shard: int, known: Mapping[int, Checkpoint]) -> str:
+    def _fresh(self, shard: int) -> str:
         if self._start == "begin":
             return self._client.cursor(shard, "begin")
         if self._start != "end":
@@ -112,7 +109,8 @@ class Positions:
         if shard not in self._ends:
             return self._client.cursor(shard, "begin")
         # "end" was meant when the group started, which other shards may have done before this process.
-        started = [each.updated for each in known.values() if each.cursor and each.updated]
+        known = self._client.checkpoints().values()
+        started = [each.updated for each in known if each.cursor and each.updated]
         if not started:
             return self._ends[shard]
         earlier = self._client.cursor(shard, int(min(started)))

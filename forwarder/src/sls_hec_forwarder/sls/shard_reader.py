@@ -16,7 +16,7 @@ from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.backoff import Backoff
 from sls_hec_forwarder.sls.checkpoints import Checkpoints, Saver
 from sls_hec_forwarder.sls.client import SlsClient
-from sls_hec_forwarder.sls.errors import CursorInvalid, NotMember, SlsError, Unreadable
+from sls_hec_forwarder.sls.errors import CorruptPull, CursorInvalid, NotMember, SlsError, Unreadable
 from sls_hec_forwarder.sls.observer import Observer
 from sls_hec_forwarder.sls.positions import Lost, Positions, Start
 from sls_hec_forwarder.sls.pulled import Pulled
@@ -34,6 +34,8 @@ _REST = 0.5
 _SAVE_AGAIN = 15.0
 #: Time (seconds) for the last checkpoint, beyond the time to deliver.
 _SAVE_TIME = 5.0
+#: A pull that cannot be decoded so many times in a row is an alarm.
+_ALARM_AFTER = 5
 #: Pause (seconds) after an error that nobody foresaw, before the shard is given back.
 _AFTER_BUG = 5.0
 
@@ -291,6 +293,12 @@ class ShardReader:
     def _failed(self, what: str, problem: SlsError) -> None:
         self._around.observer.failed(what, problem.kind)
         self._trouble.failed(problem)
+        if isinstance(problem, (CorruptPull, Unreadable)) and self._trouble.failures == _ALARM_AFTER:
+            _log.error(
+                "shard %d: the same pull failed %d times, so this is no accident: %s; nothing is skipped, "
+                "the shard waits at this cursor and tries on",
+                *(self.shard, _ALARM_AFTER, problem),
+            )
 
     def _expired(self, lease: Lease, plan: Reader, problem: CursorInvalid) -> float:
         around = self._around

@@ -19,7 +19,7 @@ from sls_hec_forwarder.sls.positions import Positions
 from sls_hec_forwarder.sls.trouble import Trouble
 
 #: Seconds between two looks, and while the end of a backfill is waited for.
-_INTERVAL = 15.0
+WATCH_INTERVAL = 15.0
 _BACKFILL_INTERVAL = 2.0
 
 _log = logging.getLogger(__name__)
@@ -36,10 +36,11 @@ class Watch:
         client: SlsClient,
         group: Group,
         positions: Positions,
+        *,
         observer: Observer,
         timeout_changed: Callable[[float], None],
         all_read: Callable[[], bool],
-        interval: float = _INTERVAL,
+        interval: float = WATCH_INTERVAL,
         rng: random.Random | None = None,
     ) -> None:
         self._client = client
@@ -114,7 +115,10 @@ class Watch:
             stop = self._positions.stop_cursor(shard)
             if stop is None or shard not in known:
                 return
-            left = cursors.distance(known[shard].cursor, stop)
+            # A shard that nobody has begun yet, such as a child that waits for its parent, may hold nothing
+            # before the stop position.
+            reached = known[shard].cursor or self._client.cursor(shard, "begin")
+            left = cursors.distance(reached, stop)
             if left is None or left > 0:
                 return
         _log.info("every shard is delivered up to the stop position")

@@ -1,0 +1,106 @@
+"""What `status` and `check` are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sls_hec_forwarder.sls import cursor as cursors
+from sls_hec_forwarder.sls.client import Group
+from sls_hec_forwarder.sls.credentials import credentials_for
+from sls_hec_forwarder.sls.errors import GroupMissing
+from sls_hec_forwarder.sls.inspect import ACTIONS, Right, group_status, rights
+from sls_hec_standins.http import Fault
+
+
+def test_group_status(cloud: Any) -> None:
+    cloud.make(shards=4)
+    owner = cloud.client("owner")
+    owner.create_group(40, False)
+    owner.heartbeat([])
+    now = cloud.standin.clock.now()
+    for shard in range(4):
+        cloud.put(shard, groups=10, received=now + 100)
+    cloud.standin.clock.advance(160)
+    owner.heartbeat([])
+    first = {shard: spot.first for shard, spot in cloud.positions().items()}
+    owner.save_checkpoint(0, cursors.encode(first[0] + 10))
+    owner.save_checkpoint(1, cursors.encode(first[1] + 4))
+    owner.save_checkpoint(2, cursors.encode(first[2] + 1))
+    with cloud.store.lock:
+        cloud.store.shards[2].expire_to(first[2] + 5)
+        cloud.store.split(3)
+    status = group_status(owner, lambda: now + 160)
+    assert status.group == Group("relay", 40, False)
+    assert status.consumers == ("owner",)
+    done, behind, expired, fresh, *children = status.shards
+    assert (done.behind, done.lag, done.expired, done.owner) == (0, 0.0, False, "owner")
+    assert behind.behind == 6
+    assert behind.lag is not None
+    assert 55 < behind.lag < 65
+    assert behind.position_time is not None
+    assert abs(behind.position_time - (now + 100)) < 2
+    assert (expired.behind, expired.lag, expired.expired) == (9, None, True)
+    assert (fresh.checkpoint, fresh.lag, fresh.behind, fresh.read_only) == ("", None, None, True)
+    assert [each.shard for each in children] == [4, 5]
+    assert done.saved_at is not None
+    assert fresh.saved_at is None
+
+
+def test_group_status_without_a_group(cloud: Any) -> None:
+    cloud.make()
+    with pytest.raises(GroupMissing, match="relay"):
+        group_status(cloud.client())
+
+
+def found(cloud: Any, **settings: Any) -> dict[str, Right]:
+    sls = cloud.sls(**settings)
+    return {each.action: each.right for each in rights(sls, credentials_for(sls))}
+
+
+def state(cloud: Any) -> Any:
+    with cloud.store.lock:
+        groups = cloud.store.groups
+        now = cloud.standin.clock.now()
+        return {
+            name: (each.timeout, each.order, each.view(now), set(each.consumers(now)))
+            for name, each in groups.items()
+        }
+
+
+def test_every_right_is_found_and_nothing_is_changed(cloud: Any) -> None:
+    cloud.make()
+    owner = cloud.client("owner")
+    owner.create_group(33, True)
+    owner.heartbeat([])
+    owner.save_checkpoint(0, owner.cursor(0, "begin"))
+    before = state(cloud)
+    assert found(cloud) == dict.fromkeys(ACTIONS, Right.GRANTED)
+    assert state(cloud) == before
+
+
+def test_rights_before_there_is_a_group(cloud: Any) -> None:
+    cloud.make()
+    expected = {**dict.fromkeys(ACTIONS, Right.GRANTED), "log:CreateConsumerGroup": Right.UNKNOWN}
+    assert found(cloud) == expected
+    assert state(cloud) == {}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_each_right_that_is_missing_is_found(cloud: Any, action: str) -> None:
+    cloud.make()
+    cloud.client().create_group(33, True)
+    cloud.standin.add_key("few", "sk", deny=(action,))
+    seen = found(cloud, ak_id="few")
+    assert seen[action] is Right.DENIED
+    # Without the list there is nothing to try these two on.
+    needs = {"log:ListShards": {"log:GetCursorOrData"}, "log:ListConsumerGroup": {"log:CreateConsumerGroup"}}
+    for other in set(ACTIONS) - {action} - needs.get(action, set()):
+        assert seen[other] is Right.GRANTED, other
+
+
+def test_rights_that_cannot_be_found_out(cloud: Any) -> None:
+    cloud.make()
+    cloud.standin.faults.add(Fault("reset_before", "*"))
+    assert set(found(cloud).values()) == {Right.UNKNOWN}
