@@ -100,7 +100,7 @@ def test_demo_key(start: Start) -> None:
         (["--cert", "x.pem"], "--cert and --key belong together"),
         (["--tunnel-key", "x.pem"], "--tunnel-cert and --tunnel-key belong together"),
         (["--client-ca", "x.pem"], "--client-ca needs --cert and --key"),
-        (["--cert", "/none.pem", "--key", "/none.pem"], "No such file"),
+        (["--cert", "/none.pem", "--key", "/none.pem"], "no file /none.pem"),
     ],
 )
 def test_what_cannot_be_carried_out(

@@ -92,6 +92,9 @@ def _tls(prefix: str, cert: Path | None, key: Path | None, client_ca: Path | Non
         if client_ca is not None:
             raise UsageError("--client-ca needs --cert and --key")
         return None
+    for path in (cert, key, client_ca):
+        if path is not None and not path.is_file():
+            raise UsageError(f"no file {path}")
     return ServerTls(cert, key, client_ca)
 
 
