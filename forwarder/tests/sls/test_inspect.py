@@ -31,7 +31,7 @@ def test_group_status(cloud: Any) -> None:
     with cloud.store.lock:
         cloud.store.shards[2].expire_to(first[2] + 5)
         cloud.store.split(3)
-    status = group_status(owner, lambda: now + 160)
+    status = group_status(owner)
     assert status.group == Group("relay", 40, False)
     assert status.consumers == ("owner",)
     done, behind, expired, fresh, *children = status.shards
