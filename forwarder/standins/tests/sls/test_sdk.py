@@ -244,3 +244,21 @@ def test_https_through_the_proxy(authority: ThrowawayCa) -> None:
         client._session.trust_env = False
         put(client, ["a"], hashKey="0" * 32)
         assert read(client, 0) == ["a"]
+
+
+def test_truth_is_what_the_sdk_reads(sls: SlsStandin, connect: Any) -> None:
+    sls.load("proj", "store", logs=500, seed=3)
+    client = connect()
+    for shard in (0, 1):
+        cursor = client.get_begin_cursor("proj", "store", shard).get_cursor()
+        pulled = client.pull_logs("proj", "store", shard, cursor)
+        last = int(pulled.get_header("x-log-read-last-cursor"))
+        first = last + 1 - pulled.get_loggroup_count()
+        seen = [
+            (first + at, index, log.Time, [[content.Key, content.Value] for content in log.Contents])
+            for at, group in enumerate(pulled.get_loggroup_list().LogGroups)
+            for index, log in enumerate(group.Logs)
+        ]
+        rows = sls.truth("proj", "store", shard=shard)
+        assert seen == [(row["cursor"], row["index"], row["time"], row["contents"]) for row in rows]
+        assert [row["cursor"] for row in sls.truth("proj", "store", shard=shard, start=last)] == [last] * 100

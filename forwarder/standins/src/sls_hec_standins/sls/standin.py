@@ -158,14 +158,6 @@ class SlsStandin:
         """Load generated logs; `plan` as in `LoadPlan`. Returns when done, or at once if there is a rate."""
         return self.loader.start(LoadPlan(project, logstore, **plan))
 
-    def truth(
-        self,
-        project: str,
-        logstore: str,
-        *,
-        shard: int | None = None,
-        start: int | None = None,
-        stop: int | None = None,
-    ) -> Iterator[Row]:
-        """What is stored, log by log; cursors of `shard` from `start` to before `stop`."""
-        return self.service.truth(project, logstore, shard=shard, start=start, stop=stop)
+    def truth(self, project: str, logstore: str, **span: int | None) -> Iterator[Row]:
+        """What is stored, log by log; `span` (shard, start, stop) as in `Service.truth`."""
+        return self.service.truth(project, logstore, **span)
