@@ -23,7 +23,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 from urllib.parse import urlencode
 
 from sls_hec_standins.sls import cursors
@@ -155,7 +155,7 @@ def nginx(program: str, origin: Target) -> Iterator[Target]:
             [program, "-c", f"{folder}/nginx.conf", "-p", folder], stderr=subprocess.DEVNULL
         )
         try:
-            wait_for_port(port)
+            wait_for(lambda: accepts(port) and bool(children(process.pid)))
             request = b"GET /body HTTP/1.1\r\nHost: x\r\n\r\n"
             yield Target("nginx, one body", port, [request], [process.pid, *children(process.pid)])
         finally:
@@ -172,7 +172,7 @@ def measure(target: Target, seconds: float, connections: int) -> None:
     def ask(total: list[int]) -> None:
         try:
             client = Client(target.port)
-            while time.monotonic() < stop:
+            while not total[0] or time.monotonic() < stop:
                 for request in target.requests:
                     reply = client.ask(request)
                     total[0] += 1
@@ -188,7 +188,7 @@ def measure(target: Target, seconds: float, connections: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    elapsed, used = time.monotonic() - start, cpu_seconds(target.pids) - used
+    elapsed, used = time.monotonic() - start, max(cpu_seconds(target.pids) - used, 1 / _TICKS)
     if failures:
         raise failures[0]
     requests, raw, sent = (sum(column) for column in zip(*totals))
@@ -236,11 +236,11 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 10
-    while not accepts(port):
+def wait_for(met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not met():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing listens on port {port}")
+            raise TimeoutError("nginx does not start")
         time.sleep(0.05)
 
 
