@@ -193,7 +193,12 @@ class HecSettings:
     )
     token: str = setting("HEC_TOKEN", Kind.SECRET, "HEC token", required=True, secret=True)
     timeout: float = setting(
-        "HEC_TIMEOUT", Kind.SECONDS, "Time to connect, and to wait for an answer", 120.0, low=1, high=600
+        "HEC_TIMEOUT",
+        Kind.SECONDS,
+        "Time to wait for an answer; connecting may take 10 s of it",
+        120.0,
+        low=1,
+        high=600,
     )
     ssl_verify: bool = setting("HEC_SSL_VERIFY", Kind.FLAG, "Verify the collector's certificate", True)
     ca_file: str = setting(
@@ -245,6 +250,36 @@ class HecSettings:
         low=0.1,
         high=600,
     )
+    ack: str = setting(
+        "HEC_ACK",
+        Kind.CHOICE,
+        "Indexer acknowledgement: auto follows it where the collector's answers offer it, on also warns where "
+        "they do not, off takes an accepted event for delivered",
+        "auto",
+        choices=("auto", "on", "off"),
+    )
+    ack_timeout: float = setting(
+        "HEC_ACK_TIMEOUT",
+        Kind.SECONDS,
+        "Events that are not acknowledged in this time are sent again",
+        300.0,
+        low=10,
+        high=3600,
+    )
+    on_error: str = setting(
+        "HEC_ON_ERROR",
+        Kind.CHOICE,
+        "What the collector does with the events before a bad one: prefix has stored them, as Splunk has; "
+        "atomic has stored nothing",
+        "prefix",
+        choices=("prefix", "atomic"),
+    )
+    fallback_index: str = setting(
+        "HEC_FALLBACK_INDEX",
+        Kind.NAME,
+        "Index for events whose own index the collector refuses; unset: they become dead letters",
+        "",
+    )
 
 
 @dataclass(frozen=True)
@@ -295,6 +330,27 @@ class RelaySettings:
         30.0,
         low=1,
         high=600,
+    )
+    spool_dir: str = setting(
+        "RELAY_SPOOL_DIR",
+        Kind.TEXT,
+        "Folder for dead letters: events that the collector refuses for good; unset: they are held",
+        "",
+    )
+    spool_bytes: int = setting(
+        "RELAY_SPOOL_BYTES",
+        Kind.BYTES,
+        "Dead letters in the folder at most, compressed",
+        512 * 1024 * 1024,
+        low=1024 * 1024,
+        high=1024**4,
+    )
+    spool_full: str = setting(
+        "RELAY_SPOOL_FULL",
+        Kind.CHOICE,
+        "A dead letter that cannot be saved: hold it, and in time the relay, or drop it",
+        "hold",
+        choices=("hold", "drop"),
     )
     log_level: str = setting(
         "RELAY_LOG_LEVEL",
