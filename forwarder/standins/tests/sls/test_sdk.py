@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Callable
 
@@ -190,6 +191,14 @@ def test_who_is_let_in(sls: SlsStandin, connect: Any, refused: Refused, version:
     assert answer("reader", "sk") == (401, "Unauthorized")
     sls.clock.advance(3600)
     assert answer("ak", "sk") == (400, "RequestTimeTooSkewed")
+
+
+def test_date_is_the_time_of_the_service(sls: SlsStandin, connect: Any) -> None:
+    """So that a client can find out how wrong its own clock is."""
+    sls.clock.advance(600)
+    headers = connect().list_shards("proj", "store").get_all_headers()
+    assert abs(parsedate_to_datetime(headers["Date"]).timestamp() - sls.clock.now()) < 60
+    assert abs(int(headers["x-log-time"]) - sls.clock.now()) < 60
 
 
 def test_faults_of_the_server(sls: SlsStandin, connect: Any, refused: Refused) -> None:

@@ -225,11 +225,9 @@ class Connection:
         return self._end_of_answer(body)
 
     def _head(self, response: Response, *, close: bool = False) -> bytes:
-        headers = [
-            *response.headers,
-            ("Content-Length", str(len(response.body))),
-            ("Date", formatdate(usegmt=True)),
-        ]
+        headers = [*response.headers, ("Content-Length", str(len(response.body)))]
+        if not any(name.lower() == "date" for name, _ in headers):
+            headers.append(("Date", formatdate(usegmt=True)))
         if close:
             headers.append(("Connection", "close"))
         reason = _REASONS.get(response.status, "")

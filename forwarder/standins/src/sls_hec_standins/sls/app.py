@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from email.utils import formatdate
 
 from sls_hec_standins.http import Fault, Request, Response
 from sls_hec_standins.sls import errors, routes
@@ -80,6 +81,7 @@ class SlsApp:
         now = int(self._service.clock.now())
         headers = [
             *response.headers,
+            ("Date", formatdate(now, usegmt=True)),
             ("Server", "Tengine"),
             ("Access-Control-Allow-Origin", "*"),
             ("x-log-time", str(now)),
