@@ -99,7 +99,7 @@ def test_prefix_rule(objects: list[tuple[str, Any]], gaps: list[str]) -> None:
 def test_event_bytes_are_those_sent(objects: list[tuple[str, Any]]) -> None:
     body = "\n".join(text for text, _ in objects).encode("utf-8", "replace")
     batch = parse_events(body, DEFAULTS, BEHAVIOUR)
-    assert all(event.event in body for event in batch.events)
+    assert all(event.event in event.envelope in body for event in batch.events)
     assert [event.fields for event in batch.events] == [
         json.loads(text.encode("utf-8", "replace"))["fields"] for text, _ in objects
     ]

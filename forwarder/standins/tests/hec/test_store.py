@@ -35,14 +35,16 @@ def row(index: int, **changes: Any) -> dict[str, Any]:
 def event(made: dict[str, Any], *, latency: float = 1.0, **changes: Any) -> Event:
     """The event a faithful relay would have had indexed for a row."""
     source, sls_id = identity(made)
+    time = changes.pop("time", f"{made['time']}.{made['time_ns'] or 0:09d}")
+    text = changes.pop("event", json.dumps(flatten(made)).encode())
     content = {
-        "time": f"{made['time']}.{made['time_ns'] or 0:09d}",
+        "envelope": b'{"time":%s,"event":%s}' % (time.encode(), text),
+        "default_time": "1",
         "host": "h",
         "source": source,
         "sourcetype": "aliyun",
         "index": "main",
         "fields": {"sls_id": sls_id},
-        "event": json.dumps(flatten(made)).encode(),
         "received": made["receive_time"] + latency,
         "node": 0,
         "batch": 1,

@@ -156,7 +156,7 @@ _ROW_KEYS = frozenset(("project", "logstore", "shard", "cursor", "index", "recei
 
 def _same(copy: Copy, event: dict[str, str]) -> bool:
     if isinstance(copy, Event):
-        return bool(json.loads(copy.event) == event)
+        return bool(copy.value == event)
     return copy.digest == digest(event)
 
 

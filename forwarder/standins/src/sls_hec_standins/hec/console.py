@@ -16,7 +16,6 @@ POST   /nodes     {"restart": n}, {"down": n} or {"up": n}
 
 from __future__ import annotations
 
-import json
 import urllib.error
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -159,7 +158,7 @@ def event_json(event: Event) -> dict[str, Any]:
         "sourcetype": event.sourcetype,
         "index": event.index,
         "fields": event.fields,
-        "event": json.loads(event.event),
+        "event": event.value,
         "received": event.received,
         "node": event.node,
         "batch": event.batch,

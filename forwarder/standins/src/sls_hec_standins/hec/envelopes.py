@@ -12,7 +12,7 @@ from typing import Any
 
 from sls_hec_standins.hec.answers import Refusal
 from sls_hec_standins.hec.behaviour import Behaviour
-from sls_hec_standins.hec.reader import Envelope, Reader, is_number
+from sls_hec_standins.hec.reader import Envelope, Reader, is_number, raw_member
 from sls_hec_standins.hec.tokens import Token
 
 KEYS = frozenset(("event", "time", "host", "source", "sourcetype", "index", "fields"))
@@ -20,27 +20,43 @@ KEYS = frozenset(("event", "time", "host", "source", "sourcetype", "index", "fie
 
 @dataclass(eq=False)
 class Event:
-    """One indexed event. `time` is the number as it was sent, as text: seconds since the epoch.
+    """One indexed event.
 
-    `event` is the JSON value of the "event" member as it was sent, in UTF-8. `received` is the stand-in's
-    time, `batch` the number of the request that brought the event and `node` the node that took it.
+    `envelope` is the object it came in, as it was sent, in UTF-8. `received` is the stand-in's time, `batch`
+    the number of the request that brought the event and `node` the node that took it.
     """
 
     __slots__ = (
-        *("time", "host", "source", "sourcetype", "index", "fields"),
-        *("event", "received", "node", "batch"),
+        *("envelope", "default_time", "host", "source", "sourcetype", "index"),
+        *("fields", "received", "node", "batch"),
     )
 
-    time: str
+    envelope: bytes
+    default_time: str
     host: str
     source: str
     sourcetype: str
     index: str
     fields: dict[str, Any]
-    event: bytes
     received: float
     node: int
     batch: int
+
+    @property
+    def event(self) -> bytes:
+        """The JSON value of the "event" member as it was sent, in UTF-8."""
+        return raw_member(self.envelope, "event") or b""
+
+    @property
+    def value(self) -> Any:
+        """The same, decoded."""
+        return json.loads(self.envelope)["event"]
+
+    @property
+    def time(self) -> str:
+        """Seconds since the epoch, in the digits that were sent: a float would lose some."""
+        raw = raw_member(self.envelope, "time")
+        return self.default_time if raw is None else raw.decode().strip('" ')
 
 
 @dataclass(frozen=True)
@@ -122,18 +138,7 @@ def parse_lines(body: bytes, defaults: Defaults) -> list[Event]:
     """The events of a body for the raw endpoint: one a line, blank lines left out."""
     lines = (line.rstrip("\r") for line in body.decode("utf-8", "replace").split("\n"))
     return [
-        Event(
-            time=defaults.time,
-            host=defaults.host,
-            source=defaults.source,
-            sourcetype=defaults.sourcetype,
-            index=defaults.index,
-            fields={},
-            event=json.dumps(line, ensure_ascii=False).encode(),
-            received=defaults.received,
-            node=defaults.node,
-            batch=defaults.batch,
-        )
+        _build({}, b'{"event":' + json.dumps(line, ensure_ascii=False).encode() + b"}", {}, defaults)
         for line in lines
         if line.strip()
     ]
@@ -143,33 +148,38 @@ def _event(envelope: Envelope, defaults: Defaults, behaviour: Behaviour) -> Even
     members = envelope.members
     if not members.keys() <= KEYS:
         raise _Stop
-    if envelope.size > behaviour.max_event_size:
+    if len(envelope.raw) > behaviour.max_event_size:
         raise Refusal(6) if behaviour.oversized_event == "refuse" else _Skip
     if "event" in members:
         _check_event(members["event"], behaviour)
     elif "fields" not in members:
         raise Refusal(12)
     fields = _check_fields(members["fields"]) if "fields" in members else {}
-    time = _check_time(members["time"], behaviour) if "time" in members else defaults.time
+    if "time" in members:
+        _check_time(members["time"], behaviour)
     for name in ("host", "source", "sourcetype", "index"):
-        if not isinstance(members.get(name, ""), str):
+        if type(members.get(name, "")) is not str:
             raise Refusal(6)
-    index = members.get("index", defaults.index)
-    if not defaults.token.allows(index):
+    if not defaults.token.allows(members.get("index", defaults.index)):
         raise Refusal(7)
     if "event" not in members:
         raise _Skip
+    return _build(members, envelope.raw, fields, defaults)
+
+
+def _build(members: dict[str, Any], raw: bytes, fields: dict[str, Any], defaults: Defaults) -> Event:
+    get = members.get
     return Event(
-        time=time,
-        host=members.get("host", defaults.host),
-        source=members.get("source", defaults.source),
-        sourcetype=members.get("sourcetype", defaults.sourcetype),
-        index=index,
-        fields=fields,
-        event=envelope.event,
-        received=defaults.received,
-        node=defaults.node,
-        batch=defaults.batch,
+        raw,
+        defaults.time,
+        get("host", defaults.host),
+        get("source", defaults.source),
+        get("sourcetype", defaults.sourcetype),
+        get("index", defaults.index),
+        fields,
+        defaults.received,
+        defaults.node,
+        defaults.batch,
     )
 
 
@@ -192,7 +202,7 @@ def _check_fields(value: Any) -> dict[str, Any]:
     return value
 
 
-def _check_time(value: Any, behaviour: Behaviour) -> str:
-    if not isinstance(value, str) or not is_number(value.strip()):
+def _check_time(value: Any, behaviour: Behaviour) -> None:
+    number = is_number(value.strip(" ")) if isinstance(value, str) else type(value) in (int, float)
+    if not number:
         raise Refusal(behaviour.bad_time)
-    return value.strip()

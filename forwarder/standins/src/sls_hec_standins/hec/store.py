@@ -143,7 +143,7 @@ class Store:
             return
         copies = self._seen[identity]
         position = next(n for n, copy in enumerate(copies) if copy is event)
-        copies[position] = Trace(event.received, event.time, digest(json.loads(event.event)))
+        copies[position] = Trace(event.received, event.time, digest(event.value))
 
     def _identity(self, event: Event) -> tuple[str, str] | None:
         sls_id = event.fields.get(IDENTITY_FIELD)
@@ -163,7 +163,7 @@ def _values(event: Event, name: str) -> Iterator[str]:
     if name in ("index", "sourcetype", "source", "host"):
         yield getattr(event, name)
         return
-    for holder in (event.fields, json.loads(event.event)):
+    for holder in (event.fields, event.value):
         if isinstance(holder, dict) and name in holder:
             value = holder[name]
             yield from map(str, value if isinstance(value, list) else [value])
