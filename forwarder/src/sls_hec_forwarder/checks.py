@@ -65,6 +65,7 @@ def check(settings: Settings, *, send_test_event: bool = False) -> Iterator[Resu
 
 def check_sls(settings: SlsSettings) -> Iterator[Result]:
     """The way to SLS, credentials, clock, project, logstore, rights, group."""
+    settings = dataclasses.replace(settings, timeout=min(settings.timeout, _STEP))
     place = f"{settings.project}/{settings.logstore}"
     proxy = _sls_proxy(settings)
     if proxy:
@@ -79,7 +80,7 @@ def check_sls(settings: SlsSettings) -> Iterator[Result]:
     with contextlib.ExitStack() as stack:
         credentials = credentials_for(settings)
         stack.callback(credentials.close)
-        client = SlsClient(settings, settings.consumer, credentials, timeout=min(settings.timeout, _STEP))
+        client = SlsClient(settings, settings.consumer, credentials)
         stack.callback(client.close)
         yield from _service(client, credentials, place)
 
@@ -232,7 +233,9 @@ def check_hec(settings: HecSettings, send_test_event: bool) -> Iterator[Result]:
         if failed:
             yield Result("hec", "all else", str(target), Status.UNKNOWN, "needs a connection")
             continue
-        only = dataclasses.replace(settings, host="", endpoints=(str(target),))
+        only = dataclasses.replace(
+            settings, host="", endpoints=(str(target),), timeout=min(settings.timeout, _STEP)
+        )
         for finding in probe(only, send_events=send_test_event):
             if finding.step == "connection" and finding.ok:
                 continue  # told step by step

@@ -75,5 +75,3 @@ def _log_from_now_on(settings: Settings) -> None:
         platform.python_version(),
         " ".join(changed),
     )
-    for warning in configuration.warnings(settings):
-        _log.warning("%s", warning)

@@ -1,0 +1,137 @@
+"""`run`: how it starts, on each runtime, and how it says that it cannot."""
+
+from __future__ import annotations
+
+import json
+import platform
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sls_hec_forwarder.cli.run import PYPY_GC
+
+from .conftest import TIMEOUT, World, ended
+
+CONSOLE_SCRIPT = [str(Path(sys.executable).with_name("sls-hec-forwarder"))]
+AS_MODULE = [sys.executable, "-m", "sls_hec_forwarder.cli"]
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    """The first line on standard error."""
+    assert process.stderr is not None
+    assert select.select([process.stderr], [], [], TIMEOUT)[0], "nothing was said"
+    return process.stderr.readline()
+
+
+def test_logs_arrive_and_a_signal_ends_it(world: World) -> None:
+    world.sls.load("proj", "store", logs=500)
+    with ended(world.start("run")) as process:
+        assert " INFO cli.run: sls-hec-forwarder " in first_line(process)
+        deadline = time.monotonic() + TIMEOUT
+        while world.hec.store.total < 500:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0
+    assert world.settings["SLS_AK_KEY"] not in err
+
+
+def test_the_first_line_names_what_is_set_without_secrets(world: World) -> None:
+    world.settings.update(RELAY_LOG_FORMAT="json", HEC_GZIP="1")
+    with ended(world.start("run")) as process:
+        line = json.loads(first_line(process))
+    assert line["project"] == "proj"
+    assert line["consumer"] == "relay-1"
+    assert " SLS_AK_KEY=*** " in line["message"]
+    assert " HEC_GZIP=1" in line["message"]
+    assert "HEC_BATCH_BYTES" not in line["message"]
+
+
+@pytest.mark.parametrize("command", [CONSOLE_SCRIPT, AS_MODULE], ids=["script", "module"])
+def test_pypy_collects_garbage_early(world: World, command: list[str]) -> None:
+    """By its own environment, which is what PyPy reads; the process keeps its id. CPython is left alone."""
+    process = subprocess.Popen(
+        [*command, "run"],
+        env=world.environ(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with ended(process):
+        first_line(process)
+        environ = Path(f"/proc/{process.pid}/environ").read_bytes().decode().split("\0")
+    tuned = {name: value for name, _, value in (each.partition("=") for each in environ) if name in PYPY_GC}
+    assert tuned == (PYPY_GC if platform.python_implementation() == "PyPy" else {})
+
+
+def test_a_garbage_collector_that_is_set_stays(world: World) -> None:
+    world.settings.update(PYPY_GC_MAJOR_COLLECT="1.5", PYPY_GC_NURSERY="8MB")
+    with ended(world.start("run")) as process:
+        first_line(process)
+        environ = Path(f"/proc/{process.pid}/environ").read_bytes()
+    assert b"PYPY_GC_MAJOR_COLLECT=1.5\0" in environ
+    assert b"PYPY_GC_NURSERY=8MB" in environ
+
+
+def test_all_wrong_settings_at_once(world: World) -> None:
+    world.settings.update(SLS_ENDPONT="x", HEC_TOKEN="", HEC_GZIP="11", SLS_AK_KEY="")
+    done = world.run("run")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        "SLS_ENDPONT",
+        "HEC_TOKEN",
+        "HEC_GZIP",
+        "SLS_AK_KEY",
+    ]
+
+
+def test_wrong_settings_are_told_before_anything_heavy_is_loaded() -> None:
+    script = """
+import json, sys
+from sls_hec_forwarder.cli import main
+assert main(["run"]) == 2
+print(json.dumps(sorted(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={}, capture_output=True, text=True, timeout=TIMEOUT, check=True
+    )
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert not loaded & {"aliyun", "requests", "urllib3", "prometheus_client", "ssl", "http", "google"}
+
+
+def test_a_metrics_port_that_is_taken(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        world.settings["RELAY_METRICS"] = str(taken.getsockname()[1])
+        done = world.run("run")
+    assert done.returncode == 1
+    assert "CRITICAL cli.run: RELAY_METRICS: cannot listen on " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_and_version() -> None:
+    help_text = subprocess.run(
+        [*AS_MODULE, "--help"], capture_output=True, text=True, timeout=TIMEOUT, check=True
+    ).stdout
+    assert "exit status:" in help_text
+    assert all(command in help_text for command in ("run", "check", "status"))
+    version = subprocess.run(
+        [*CONSOLE_SCRIPT, "--version"], capture_output=True, text=True, timeout=TIMEOUT, check=True
+    ).stdout
+    assert version.startswith("sls-hec-forwarder ")
+    assert platform.python_implementation() in version
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["status", "--interval", "-1"], ["run", "--json"]])
+def test_wrong_arguments(arguments: list[str]) -> None:
+    done = subprocess.run([*AS_MODULE, *arguments], capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
