@@ -27,15 +27,7 @@ class _Table:
         self.start, self.value, self.first_value, self.first_key, self.key, self.colon, self.after = (
             self._state() for _ in range(7)
         )
-        for state in (
-            self.start,
-            self.value,
-            self.first_value,
-            self.first_key,
-            self.key,
-            self.colon,
-            self.after,
-        ):
+        for state in range(0, len(self.next), 256):
             self._on(state, b" \t\r\n", state)
         for state in (self.start, self.value, self.first_value):
             self._on(state, b"{", _OPEN_OBJECT)
@@ -123,20 +115,12 @@ class _Table:
 
 _table = _Table()
 
-# Without a JIT a loop is dear, so there well-formed strings are first cut to "" by `re`. The verdict stays:
-# the first quote that begins no well-formed string is followed by the same bytes as before, up to the one
-# that is wrong.
+# Without a JIT a loop is dear, so there `re` first cuts each well-formed string to "", and the first ill-formed
+# one with all that follows. The verdict stays, for that leaves a bracket open. No byte is tried twice.
 _PLAIN = rb'[^"\\\x00-\x1f]*'
 _SURROGATES = rb"[dD](?:[0-7][0-9a-fA-F]{2}|[89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-_STRING = re.compile(
-    rb'"'
-    + _PLAIN
-    + rb'(?:\\(?:["\\/bfnrt]|u(?:[0-9a-ce-fA-CE-F][0-9a-fA-F]{3}|'
-    + _SURROGATES
-    + rb"))"
-    + _PLAIN
-    + rb')*"'
-)
+_ESCAPE = rb'\\(?:["\\/bfnrt]|u(?:[0-9a-ce-fA-CE-F][0-9a-fA-F]{3}|' + _SURROGATES + rb"))"
+_STRING = re.compile(rb'"' + _PLAIN + rb"(?:" + _ESCAPE + _PLAIN + rb')*(?:"|.*)', re.DOTALL)
 _JIT = platform.python_implementation() == "PyPy"
 
 
