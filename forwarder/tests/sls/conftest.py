@@ -193,6 +193,7 @@ class Line:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._cut = b""
+        self.connections = 0
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
@@ -214,6 +215,7 @@ class Line:
         while not self._stop.is_set():
             if select.select([self._listener], [], [], 0.1)[0]:
                 near, _ = self._listener.accept()
+                self.connections += 1
                 self._threads.append(threading.Thread(target=self._forward, args=(near,)))
                 self._threads[-1].start()
 

@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import requests
 from aliyun.log import LogClient
+from urllib3.exceptions import HTTPError
 
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls import transport
@@ -88,8 +89,9 @@ class Api(LogClient):
         respons_body_type: str = "json",
     ) -> tuple[Any, dict[str, str]]:
         headers["User-Agent"] = self._agent
+        binary = respons_body_type != "json"
         try:
-            answer = self._http.request(
+            with self._http.request(
                 method,
                 url,
                 params=params,
@@ -97,18 +99,21 @@ class Api(LogClient):
                 headers=headers,
                 timeout=self._timeouts,
                 allow_redirects=False,
-            )
-        except (requests.exceptions.RequestException, OSError, ValueError) as problem:
+                stream=True,
+            ) as answer:
+                # requests reads a body in 10 kB pieces, which costs more than everything else of a pull.
+                content = answer.raw.read(decode_content=False) if binary else answer.content
+        except (requests.exceptions.RequestException, HTTPError, OSError, ValueError) as problem:
             raise transport.unanswered(problem, self._endpoint_shown) from problem
         self._note_time(answer.headers.get("Date", ""))
         if answer.status_code != 200:
-            raise Refused(_refusal(answer))
+            raise Refused(_refusal(answer, content))
         seen = {name.lower(): value for name, value in answer.headers.items()}
-        if respons_body_type == "json":
-            return (answer.json() if answer.content else None), seen
+        if not binary:
+            return (json.loads(content) if content else None), seen
         # Bodies of pulls stay compressed: the SDK, not seeing the header, takes the body as it is.
         seen[PACKED] = seen.pop("x-log-compresstype", "").lower()
-        return answer.content, seen
+        return content, seen
 
     def _note_time(self, date: str) -> None:
         if date:
@@ -116,10 +121,10 @@ class Api(LogClient):
                 self._seen = (date, time.time())
 
 
-def _refusal(answer: requests.Response) -> Refusal:
+def _refusal(answer: requests.Response, content: bytes) -> Refusal:
     try:
-        told = json.loads(answer.content)
+        told = json.loads(content)
         code, message = str(told["errorCode"]), str(told["errorMessage"])
     except (KeyError, TypeError, ValueError):
-        code, message = "", f"{answer.reason}: {answer.text[:200]!r}"
+        code, message = "", f"{answer.reason}: {content[:200]!r}"
     return Refusal(answer.status_code, code, message, answer.headers.get("x-log-requestid", ""))

@@ -54,12 +54,14 @@ def unanswered(problem: Exception, endpoint: str) -> SlsError:
     """The error for a request that got no answer because of `problem`."""
     reason = _reason(problem)
     if "CERTIFICATE_VERIFY_FAILED" in str(problem):
-        return Rejected(f"the certificate of {endpoint} is not trusted ({reason}): check SLS_CA_FILE")
+        return Rejected(
+            f"the certificate of {endpoint} is not trusted ({reason}): check SLS_ENDPOINT, SLS_CA_FILE"
+        )
     if isinstance(problem, requests.exceptions.Timeout):
         return ServiceFault(f"no answer from {endpoint} in time ({reason})")
     if isinstance(problem, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
         return Rejected(f"cannot ask {endpoint} ({reason}): check SLS_ENDPOINT and SLS_PROXY")
-    if isinstance(problem, OSError) and not isinstance(problem, requests.exceptions.RequestException):
+    if isinstance(problem, FileNotFoundError) or type(problem) is OSError:  # certificates that are missing
         return Rejected(f"cannot ask {endpoint} ({reason}): check SLS_CA_FILE and SLS_CLIENT_CERT")
     return ServiceFault(f"no answer from {endpoint} ({reason})")
 
