@@ -170,6 +170,14 @@ def test_p12_queue_fills_in_the_middle(client: Any, hec: Any, texts: Any, after:
     assert texts(hec) == list(range(after))
 
 
+def test_p12_has_no_ack_id(ack_client: Any, hec: Any) -> None:
+    """No 503 with an ackId was ever seen, so the prefix stays unacknowledged."""
+    hec.faults.add(Fault("busy", after=1, times=1))
+    assert "ackId" not in ack_client.post_acked(GOOD + GOOD).json
+    assert hec.store.total == 1
+    assert ack_client.post_acked(GOOD).json["ackId"] == 0
+
+
 def test_p12_batch_that_just_fits(client: Any, hec: Any) -> None:
     hec.faults.add(Fault("busy", after=2))
     assert client.post(GOOD + GOOD).brief == (200, 0, None)

@@ -59,6 +59,10 @@ class Refusal(Exception):
     number: int | None = None
     headers: Headers = ()
 
+    @property
+    def status(self) -> int:
+        return CODES.get(self.code, (500, ""))[0]
+
     def response(self, ack_id: int | None = None) -> Response:
         return answer(self.code, number=self.number, ack_id=ack_id, headers=self.headers)
 

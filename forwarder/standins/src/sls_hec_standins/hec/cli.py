@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from sls_hec_standins.hec.behaviour import PROFILES, describe_switches
 from sls_hec_standins.hec.standin import DEMO_TOKEN, HecStandin
 from sls_hec_standins.hec.tokens import Token
-from sls_hec_standins.http import ServerTls
+from sls_hec_standins.http.command import UsageError, address, run, server_tls
 
 _EPILOG = """\
 tokens: VALUE, then settings separated by commas, for instance
@@ -26,33 +23,13 @@ none), query_string.
 """
 
 
-class UsageError(Exception):
-    """The command line cannot be carried out; the text says why."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Exit code 2 for a command line that cannot be carried out."""
     args = _parser().parse_args(argv)
     if args.list_switches:
         sys.stdout.write(describe_switches())
         return 0
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    stopped = threading.Event()
-    try:
-        standin = _standin(args)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopped.set())
-        standin.start()
-    except (UsageError, ValueError, OSError) as error:
-        sys.stderr.write(f"hec-standin: {error}\n")
-        return 2
-    try:
-        sys.stdout.write(f"hec-standin ready: hec {standin.url} admin {standin.admin_url}\n")
-        sys.stdout.flush()
-        stopped.wait()
-    finally:
-        standin.stop()
-    return 0
+    return run("hec-standin", "hec", lambda: _standin(args))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
 def _standin(args: argparse.Namespace) -> HecStandin:
     if args.keep is not None and args.keep < 0:
         raise UsageError("--keep must not be negative")
-    host, port = _address("--listen", args.listen)
-    admin_host, admin_port = _address("--admin", args.admin)
+    host, port = address("--listen", args.listen)
+    admin_host, admin_port = address("--admin", args.admin)
     return HecStandin(
         profile=args.profile,
         switches=PROFILES[args.profile].parsed(dict(_setting(text) for text in args.switch)),
@@ -105,7 +82,7 @@ def _standin(args: argparse.Namespace) -> HecStandin:
         port=port,
         admin_host=admin_host,
         admin_port=admin_port,
-        tls=_tls(args),
+        tls=server_tls(args.cert, args.key, args.client_ca),
         nodes=args.nodes,
         ack_latency=args.ack_latency,
         keep=args.keep,
@@ -123,23 +100,6 @@ def _tokens(args: argparse.Namespace) -> list[Token]:
             raise UsageError(f"{args.tokens} must hold a JSON array of tokens")
         tokens += [Token.from_json(obj) for obj in given]
     return tokens or [Token(DEMO_TOKEN, name="demo")]
-
-
-def _tls(args: argparse.Namespace) -> ServerTls | None:
-    if (args.cert is None) != (args.key is None):
-        raise UsageError("--cert and --key belong together")
-    if args.cert is None:
-        if args.client_ca is not None:
-            raise UsageError("--client-ca needs --cert and --key")
-        return None
-    return ServerTls(args.cert, args.key, args.client_ca)
-
-
-def _address(option: str, text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"{option} must be HOST:PORT, not {text!r}")
-    return host.strip("[]"), int(port)
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 
-from sls_hec_standins.hec.acks import check_channel
+from sls_hec_standins.hec.acks import NEVER, check_channel
 from sls_hec_standins.hec.answers import Refusal, answer
 from sls_hec_standins.hec.behaviour import Behaviour
 from sls_hec_standins.hec.body import unpack
@@ -91,7 +90,8 @@ class Collector:
         fault = service.faults.take("ack", exchange.route)
         lost = fault is not None and fault.get("lost", False)
         ack_id = None
-        if token.use_ack:
+        # An id beside an error was only ever seen with a 400.
+        if token.use_ack and (batch.refusal is None or batch.refusal.status == 400):
             delay = _ack_delay(fault, service.ack_latency)
             # Before anything is indexed: there may be no room for one more id.
             ack_id = exchange.node.acks.issue(exchange.channel, now, now + delay)
@@ -101,7 +101,6 @@ class Collector:
             service.store.add(batch.events, size=exchange.size, skipped=batch.skipped)
         exchange.events = 0 if lost else len(batch)
         if batch.refusal is not None:
-            # An ackId beside an error was only ever seen with a 400.
             return batch.refusal.response(ack_id)
         warn = service.faults.take("warn", exchange.route)
         return answer(warn.get("code", 24) if warn else 0, ack_id=ack_id)
@@ -126,4 +125,4 @@ def _ack_delay(fault: Fault | None, latency: float) -> float:
     if fault is None:
         return latency
     never = fault.get("lost", False) or fault.get("never", False)
-    return math.inf if never else float(fault.get("delay", latency))
+    return NEVER if never else float(fault.get("delay", latency))

@@ -128,7 +128,7 @@ def parse_events(body: bytes, defaults: Defaults, behaviour: Behaviour) -> Batch
         if number == 0:
             batch.refusal = Refusal(5)
     except Refusal as refusal:
-        # A wrong index is reported one too high: S10.4.3, mockdr's probes, local Splunk.
+        # A wrong index is reported one too high: Splunk 10.4.3, Splunk 10.4.2, local Splunk.
         refusal.number = number + 1 if refusal.code == 7 else number
         batch.refusal = refusal
     return batch

@@ -47,7 +47,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One answer. The server adds Content-Length, Date and Connection itself."""
+    """One answer. The server adds Content-Length and Connection, and Date where there is none."""
 
     status: int
     headers: Headers = ()
