@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,6 +21,7 @@ from sls_hec_forwarder.sls.client import SlsClient
 from sls_hec_forwarder.sls.consumer import Consumer
 from sls_hec_forwarder.sls.credentials import credentials_for
 from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.wire.encoder import Chunk, Encoded
 from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.standin import SlsStandin
 
@@ -36,18 +37,6 @@ def eventually(condition: Callable[[], object], what: str = "", timeout: float =
     while not condition():
         assert time.monotonic() < deadline, f"did not come true: {what}"
         time.sleep(0.02)
-
-
-class Chunk(NamedTuple):
-    body: bytes
-    events: int
-
-
-class Encoded(NamedTuple):
-    chunks: list[Chunk]
-    events: int
-    filtered: Mapping[str, int]
-    repaired: int
 
 
 def encode_identities(drop_topic: str = "") -> Callable[[bytes, int, int | None], Encoded]:
@@ -68,7 +57,7 @@ def encode_identities(drop_topic: str = "") -> Callable[[bytes, int, int | None]
             Chunk(b"\n".join(lines[at : at + 50]), len(lines[at : at + 50]))
             for at in range(0, len(lines), 50)
         ]
-        return Encoded(chunks, len(lines), filtered, 0)
+        return Encoded(chunks, len(lines), filtered, len(groups.LogGroups), 0)
 
     return encode
 

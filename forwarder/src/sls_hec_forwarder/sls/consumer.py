@@ -33,8 +33,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ShardState:
-    """One shard that this process holds. `lag` is the age (seconds) of what is pulled next, 0 when nothing is
-    there; `oldest` how long the oldest pull that is not delivered waits. None: not known, or nothing.
+    """One shard that this process holds.
+
+    `lag` is the age of what is pulled next, 0 when there is nothing; `oldest` how long the oldest pull waits
+    that is not delivered. Both in seconds; None: not known, or nothing waits.
     """
 
     shard: int
@@ -85,6 +87,7 @@ class Consumer:
         self._heartbeat: Heartbeat | None = None
         self._watch: Watch | None = None
         self._stopped = False
+        self._complete = True  # what was in flight when it stopped is delivered and saved
 
     # Life
 
@@ -130,10 +133,11 @@ class Consumer:
         watch.start()
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Give every shard up and end all threads, within about `timeout` seconds (RELAY_STOP_TIMEOUT).
+        """Give every shard up and end all threads; `timeout` (seconds) is RELAY_STOP_TIMEOUT by default.
 
-        Senders have to run on meanwhile: what is in flight is delivered first. Heartbeats go on until the
-        last shard is given up. False when something was left undelivered, unsaved or running.
+        Senders have to run on meanwhile: what is in flight is delivered first, as far as `timeout` goes.
+        Heartbeats go on until the last shard is given up. If SLS does not answer it takes up to 25 s longer.
+        False when something was left undelivered, unsaved or running.
         """
         if self._stopped:
             return True
@@ -145,7 +149,7 @@ class Consumer:
             with self._lock:
                 self._drain_time = drain_time
             self._heartbeat.release_all()
-            clean = self._wait_released(deadline)
+            clean = self._wait_released(deadline) and self._complete
             left = max(_END_TIME, deadline - self._clock())
             clean &= self._checkpoints.finish(left)
             clean &= self._heartbeat.finish(left)
@@ -195,6 +199,8 @@ class Consumer:
         """Called from the reader's thread, as the last thing it does."""
         with self._lock:
             current = self._readers.get(reader.shard) is reader
+            if self._stopped and not reader.complete:
+                self._complete = False
             if current:
                 del self._readers[reader.shard]
         if current and self._heartbeat is not None:

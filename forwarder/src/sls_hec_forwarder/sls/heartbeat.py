@@ -81,6 +81,7 @@ class Heartbeat:
         """The group's time-out (seconds) as the server has it now; any member may change it."""
         self._fence.timeout = fence_timeout(group_timeout)
         self._interval = heartbeat_interval(self._wanted_interval, group_timeout)
+        self._wake.set()
 
     def given_up(self, shard: int) -> None:
         """The shard is released completely; told to the server at once, so that its next owner can start."""

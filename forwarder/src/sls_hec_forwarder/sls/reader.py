@@ -35,6 +35,8 @@ class Reader:
         self.caught_up = False
         #: Receive time (unix seconds) at `cursor`, where SLS tells it.
         self.cursor_time: int | None = None
+        #: How often in a row the answer at `cursor` could not be decoded.
+        self.undecodable = 0
         self._fetch_interval = fetch_interval
         self._rng = rng or random.Random()  # noqa: S311 - no secret
         self._backoff: Backoff | None = None
@@ -59,6 +61,7 @@ class Reader:
         `read_only` has to be known from before the pull, else logs written in between would be missed.
         """
         self._backoff = None
+        self.undecodable = 0
         self.at_end = read_only and not answer.groups and answer.next_cursor == answer.cursor
         self.cursor = answer.next_cursor
         self.caught_up = answer.caught_up
@@ -73,9 +76,12 @@ class Reader:
         self.cursor = cursor
         self.cursor_time = None
         self._backoff = None
+        self.undecodable = 0
 
     def failed(self, problem: SlsError) -> float:
         """The pull brought nothing; seconds until the same is tried again."""
+        if isinstance(problem, (CorruptPull, Unreadable)):
+            self.undecodable += 1
         patience = _patience(problem)
         if self._backoff is None or patience != self._patience:
             self._patience = patience

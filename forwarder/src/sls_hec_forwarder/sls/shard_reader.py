@@ -6,9 +6,9 @@ import enum
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Callable, Protocol
+from typing import Callable, Optional
 
 from sls_hec_forwarder.delivery.lease import Fence, Lease, Pull
 from sls_hec_forwarder.delivery.outbox import Outbox
@@ -16,12 +16,13 @@ from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.backoff import Backoff
 from sls_hec_forwarder.sls.checkpoints import Checkpoints, Saver
 from sls_hec_forwarder.sls.client import SlsClient
-from sls_hec_forwarder.sls.errors import CorruptPull, CursorInvalid, NotMember, SlsError, Unreadable
+from sls_hec_forwarder.sls.errors import CursorInvalid, NotMember, SlsError, Unreadable
 from sls_hec_forwarder.sls.observer import Observer
 from sls_hec_forwarder.sls.positions import Lost, Positions, Start
 from sls_hec_forwarder.sls.pulled import Pulled
 from sls_hec_forwarder.sls.reader import Reader
 from sls_hec_forwarder.sls.trouble import Trouble
+from sls_hec_forwarder.wire.encoder import Chunk, Encoded
 from sls_hec_forwarder.wire.protobuf import WireError
 
 #: How often (seconds) a thread that waits for room looks whether it is still wanted.
@@ -35,37 +36,15 @@ _SAVE_AGAIN = 15.0
 #: Time (seconds) for the last checkpoint, beyond the time to deliver.
 _SAVE_TIME = 5.0
 #: A pull that cannot be decoded so many times in a row is an alarm.
-_ALARM_AFTER = 5
+_ALARM_AFTER = 3
 #: Pause (seconds) after an error that nobody foresaw, before the shard is given back.
 _AFTER_BUG = 5.0
 
 _log = logging.getLogger(__name__)
 
 
-class Chunk(Protocol):
-    """Envelopes joined by LF, and how many there are."""
-
-    @property
-    def body(self) -> bytes: ...
-    @property
-    def events(self) -> int: ...
-
-
-class Encoded(Protocol):
-    """A pull as events. `filtered` counts logs that the topic filter left out, by topic."""
-
-    @property
-    def chunks(self) -> Sequence[Chunk]: ...
-    @property
-    def events(self) -> int: ...
-    @property
-    def filtered(self) -> Mapping[str, int]: ...
-    @property
-    def repaired(self) -> int: ...
-
-
 #: LogGroupList bytes, shard, position of the first log group (None: unknown) to events. Raises WireError.
-Encode = Callable[[bytes, int, "int | None"], Encoded]
+Encode = Callable[[bytes, int, Optional[int]], Encoded]
 
 
 @dataclass(frozen=True)
@@ -109,6 +88,8 @@ class ShardReader:
         self.phase = Phase.STARTING
         self.plan: Reader | None = None
         self.saver: Saver | None = None
+        #: Everything that was read is delivered and saved; known when it has ended.
+        self.complete = False
         self._around = around
         self._ended = ended
         self._lease: Lease | None = None
@@ -153,6 +134,8 @@ class ShardReader:
                 self._around.observer.lease_started(self.shard)
                 self._read(lease)
                 self._drain(lease)
+            else:
+                self.complete = not self._revoked
             reason = "revoked" if self._revoked else "released"
         except Exception:  # noqa: BLE001 - logged; a reader that died unseen would keep its shard for ever
             # Given back after a pause: the next reader, here or elsewhere, starts at the checkpoint.
@@ -164,9 +147,11 @@ class ShardReader:
             self.phase = Phase.ENDED
             if self.saver is not None:
                 self._around.checkpoints.remove(self.saver)
-            self._around.observer.lease_ended(self.shard, reason)
-            _log.info("shard %d: %s", self.shard, reason)
-            self._ended(self)
+            try:
+                self._around.observer.lease_ended(self.shard, reason)
+                _log.info("shard %d: %s", self.shard, reason)
+            finally:
+                self._ended(self)
 
     # Opening
 
@@ -238,19 +223,15 @@ class ShardReader:
             return self._expired(lease, plan, problem)
         except WireError as problem:
             broken = Unreadable(f"the log groups at cursor {plan.cursor} cannot be read: {problem}")
-            self._failed("pull", broken)
-            return plan.failed(broken)
+            return self._pull_failed(plan, broken)
         except SlsError as problem:
-            self._failed("pull", problem)
-            return plan.failed(problem)
+            return self._pull_failed(plan, problem)
         self._trouble.over()
         return plan.pulled(answer, read_only)
 
     def _take_over(self, lease: Lease, answer: Pulled) -> bool:
         """Encode and queue an answer; False when the shard has to be left before that is complete."""
         around = self._around
-        if answer.missing:
-            self._report_gap(answer)
         if not answer.groups:
             if answer.next_cursor != answer.cursor:
                 lease.begin(answer.next_cursor, 0, around.clock())
@@ -262,6 +243,8 @@ class ShardReader:
             encoded = around.encode(answer.unpack(), self.shard, answer.first_cursor)
             if self._leave.is_set():
                 return False
+            if answer.missing:
+                self._report_gap(answer)
             pull = lease.begin(answer.next_cursor, len(encoded.chunks), around.clock())
             around.observer.encoded(
                 self.shard, encoded.events, sum(len(each.body) for each in encoded.chunks), encoded.repaired
@@ -277,7 +260,9 @@ class ShardReader:
         around = self._around
         for chunk in chunks:
             while not around.outbox.put(pull, chunk.body, chunk.events, _LOOK):
-                if lease.revoked or around.outbox.closed or self._drain_left() <= 0:
+                if around.outbox.closed:  # nothing can be delivered any more
+                    self.revoke()
+                if lease.revoked or self._drain_left() <= 0:
                     return False
         return True
 
@@ -293,12 +278,17 @@ class ShardReader:
     def _failed(self, what: str, problem: SlsError) -> None:
         self._around.observer.failed(what, problem.kind)
         self._trouble.failed(problem)
-        if isinstance(problem, (CorruptPull, Unreadable)) and self._trouble.failures == _ALARM_AFTER:
+
+    def _pull_failed(self, plan: Reader, problem: SlsError) -> float:
+        self._failed("pull", problem)
+        pause = plan.failed(problem)
+        if plan.undecodable == _ALARM_AFTER:
             _log.error(
                 "shard %d: the same pull failed %d times, so this is no accident: %s; nothing is skipped, "
                 "the shard waits at this cursor and tries on",
                 *(self.shard, _ALARM_AFTER, problem),
             )
+        return pause
 
     def _expired(self, lease: Lease, plan: Reader, problem: CursorInvalid) -> float:
         around = self._around
@@ -306,8 +296,7 @@ class ShardReader:
         try:
             expiry = around.positions.expired(self.shard, plan.cursor, seen)
         except SlsError as other:
-            self._failed("pull", other)
-            return plan.failed(other)
+            return self._pull_failed(plan, other)
         around.observer.expired(self.shard, expiry.lost)
         policy = f"SLS_EXPIRED_CURSOR={around.settings.expired}"
         if expiry.next_cursor is None:
@@ -345,16 +334,19 @@ class ShardReader:
         self.phase = Phase.DRAINING
         around = self._around
         around.outbox.hurry()
-        if not lease.wait_settled(max(0.0, self._drain_left())):
+        settled = lease.wait_settled(max(0.0, self._drain_left()))
+        if not settled:
             _log.warning(
                 "shard %d: %d pulls could not be delivered in time; the next owner of the shard repeats them",
                 *(self.shard, lease.pulls_in_flight),
             )
-        if not self.saver.save_finally(max(_SAVE_TIME, self._drain_left())) and not lease.revoked:
+        saved = self.saver.save_finally(max(_SAVE_TIME, self._drain_left()))
+        if not saved and not lease.revoked:
             _log.warning(
                 "shard %d: the last checkpoint could not be saved; the next owner goes on at %s",
                 *(self.shard, self.saver.saved),
             )
+        self.complete = settled and saved
         lease.revoke()  # nothing of it may be sent once it is somebody else's
 
     def _drain_left(self) -> float:
