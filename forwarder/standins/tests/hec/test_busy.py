@@ -32,6 +32,13 @@ def test_b2_too_many_requests(client: Any, hec: Any, code: int, text: str) -> No
     assert hec.store.total == 0
 
 
+def test_b2_backpressure_decides_the_code(start: Any, connect: Any) -> None:
+    """B2: conf spec, backpressureState."""
+    hec = start(switches={"backpressure": "warn_at_80"})
+    hec.faults.add(Fault("busy"))
+    assert connect(hec).post(BODY).brief == (429, 26, None)
+
+
 @pytest.mark.parametrize("code", [24, 25])
 def test_b3_warning_is_acceptance(client: Any, hec: Any, code: int) -> None:
     """B3: conf spec since 10.0."""

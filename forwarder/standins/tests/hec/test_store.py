@@ -38,8 +38,8 @@ def event(made: dict[str, Any], *, latency: float = 1.0, **changes: Any) -> Even
     time = changes.pop("time", f"{made['time']}.{made['time_ns'] or 0:09d}")
     text = changes.pop("event", json.dumps(flatten(made)).encode())
     content = {
-        "envelope": b'{"time":%s,"event":%s}' % (time.encode(), text),
-        "default_time": "1",
+        "envelope": b'{"event":%s}' % text,
+        "time": time,
         "host": "h",
         "source": source,
         "sourcetype": "aliyun",

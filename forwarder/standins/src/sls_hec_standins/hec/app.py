@@ -15,8 +15,8 @@ from sls_hec_standins.hec.tokens import authorize
 from sls_hec_standins.http import NUMBER, Fault, ParamTypes, Request, Response, json_response
 
 HEC_KINDS: dict[str, ParamTypes] = {
-    # Refused with `code` (9); with `after`, once that many events of the batch are indexed, and with
-    # "invalid-event-number". Codes 8, 9, 23, 26 and 27 make sense.
+    # Refused with `code` (9, or 26 with backpressure); with `after`, once that many events of the batch are
+    # indexed, and with "invalid-event-number". Codes 8, 9, 23, 26 and 27 make sense.
     "busy": {"code": int, "after": int, "retry_after": NUMBER},
     # Taken, and answered with the warning `code` 24 (default) or 25 instead of 0.
     "warn": {"code": int},

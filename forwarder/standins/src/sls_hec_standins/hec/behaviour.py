@@ -122,8 +122,8 @@ class Behaviour:
         "400 for duplicate ids in a poll (code 6) and for a channel in both header and query (code 11) "
         "(open-splunk); off: answered (Splunk)",
     )
-    max_channels: int = _switch(1_000_000, int, "conf spec")
-    max_acks_per_channel: int = _switch(1_000_000, int, "conf spec")
+    max_channels: int = _switch(1_000_000, int, "channels of a node; conf spec")
+    max_acks_per_channel: int = _switch(1_000_000, int, "open ids of a channel; conf spec")
     max_acks: int = _switch(10_000_000, int, "open ids of all channels of a node; conf spec")
     channel_idle: float = _switch(
         600.0, float, "a channel idle for longer is forgotten; conf spec: maxIdleTime"

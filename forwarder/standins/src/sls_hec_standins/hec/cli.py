@@ -25,21 +25,21 @@ none), query_string.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Exit code 2 for a command line that cannot be carried out."""
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     if args.list_switches:
         sys.stdout.write(describe_switches())
         return 0
     return run("hec-standin", "hec", lambda: _standin(args))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
         prog="hec-standin",
         description="A Splunk HTTP Event Collector for tests and demos: stores what a real one would index.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
+    add = made.add_argument
     add(
         "--listen",
         default="127.0.0.1:8088",
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--count-only", action="store_true", help="do not parse bodies: count events by their LF")
     add("--seed", type=int, default=0, metavar="N", help="of faults and cookies; default %(default)s")
     add("--timeout", type=float, default=120.0, metavar="S", help="seconds a silent peer is waited for")
-    return parser
+    return made
 
 
 def _standin(args: argparse.Namespace) -> HecStandin:

@@ -55,10 +55,10 @@ class Collector:
             raise Refusal(6, number=0)
         busy = service.faults.take("busy", exchange.route)
         if busy and "after" not in busy.params:
-            raise _busy(busy)
+            raise _busy(busy, behaviour)
         batch = self._parse(body, exchange, token, now)
         if busy:
-            batch.cut(busy.get("after", 0), _busy(busy))
+            batch.cut(busy.get("after", 0), _busy(busy, behaviour))
         return self._index(batch, exchange, token, now)
 
     def _parse(self, body: bytes, exchange: Exchange, token: Token, now: float) -> Batch:
@@ -115,10 +115,11 @@ def channel_of(request: Request, behaviour: Behaviour) -> str:
     return check_channel(in_header or in_query, behaviour)
 
 
-def _busy(fault: Fault) -> Refusal:
+def _busy(fault: Fault, behaviour: Behaviour) -> Refusal:
+    usual = 9 if behaviour.backpressure == "off" else 26
     retry_after = fault.get("retry_after", None)
     headers = [] if retry_after is None else [("Retry-After", f"{retry_after:g}")]
-    return Refusal(fault.get("code", 9), number=fault.get("after", None), headers=headers)
+    return Refusal(fault.get("code", usual), number=fault.get("after", None), headers=headers)
 
 
 def _ack_delay(fault: Fault | None, latency: float) -> float:

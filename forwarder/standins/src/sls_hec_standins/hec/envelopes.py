@@ -12,7 +12,7 @@ from typing import Any
 
 from sls_hec_standins.hec.answers import Refusal
 from sls_hec_standins.hec.behaviour import Behaviour
-from sls_hec_standins.hec.reader import Envelope, Reader, is_number, raw_member
+from sls_hec_standins.hec.reader import Envelope, Number, Reader, is_number, raw_member
 from sls_hec_standins.hec.tokens import Token
 
 KEYS = frozenset(("event", "time", "host", "source", "sourcetype", "index", "fields"))
@@ -22,17 +22,18 @@ KEYS = frozenset(("event", "time", "host", "source", "sourcetype", "index", "fie
 class Event:
     """One indexed event.
 
+    `time` is in seconds since the epoch, in the digits that were sent.
     `envelope` is the object it came in, as it was sent, in UTF-8. `received` is the stand-in's time, `batch`
     the number of the request that brought the event and `node` the node that took it.
     """
 
     __slots__ = (
-        *("envelope", "default_time", "host", "source", "sourcetype", "index"),
+        *("envelope", "time", "host", "source", "sourcetype", "index"),
         *("fields", "received", "node", "batch"),
     )
 
     envelope: bytes
-    default_time: str
+    time: str
     host: str
     source: str
     sourcetype: str
@@ -51,12 +52,6 @@ class Event:
     def value(self) -> Any:
         """The same, decoded."""
         return json.loads(self.envelope)["event"]
-
-    @property
-    def time(self) -> str:
-        """Seconds since the epoch, in the digits that were sent: a float would lose some."""
-        raw = raw_member(self.envelope, "time")
-        return self.default_time if raw is None else raw.decode().strip('" ')
 
 
 @dataclass(frozen=True)
@@ -138,7 +133,13 @@ def parse_lines(body: bytes, defaults: Defaults) -> list[Event]:
     """The events of a body for the raw endpoint: one a line, blank lines left out."""
     lines = (line.rstrip("\r") for line in body.decode("utf-8", "replace").split("\n"))
     return [
-        _build({}, b'{"event":' + json.dumps(line, ensure_ascii=False).encode() + b"}", {}, defaults)
+        _build(
+            {},
+            b'{"event":' + json.dumps(line, ensure_ascii=False).encode() + b"}",
+            {},
+            defaults.time,
+            defaults,
+        )
         for line in lines
         if line.strip()
     ]
@@ -155,8 +156,7 @@ def _event(envelope: Envelope, defaults: Defaults, behaviour: Behaviour) -> Even
     elif "fields" not in members:
         raise Refusal(12)
     fields = _check_fields(members["fields"]) if "fields" in members else {}
-    if "time" in members:
-        _check_time(members["time"], behaviour)
+    time = _time(members["time"], behaviour) if "time" in members else defaults.time
     for name in ("host", "source", "sourcetype", "index"):
         if type(members.get(name, "")) is not str:
             raise Refusal(6)
@@ -164,14 +164,16 @@ def _event(envelope: Envelope, defaults: Defaults, behaviour: Behaviour) -> Even
         raise Refusal(7)
     if "event" not in members:
         raise _Skip
-    return _build(members, envelope.raw, fields, defaults)
+    return _build(members, envelope.raw, fields, time, defaults)
 
 
-def _build(members: dict[str, Any], raw: bytes, fields: dict[str, Any], defaults: Defaults) -> Event:
+def _build(
+    members: dict[str, Any], raw: bytes, fields: dict[str, Any], time: str, defaults: Defaults
+) -> Event:
     get = members.get
     return Event(
         raw,
-        defaults.time,
+        time,
         get("host", defaults.host),
         get("source", defaults.source),
         get("sourcetype", defaults.sourcetype),
@@ -202,7 +204,11 @@ def _check_fields(value: Any) -> dict[str, Any]:
     return value
 
 
-def _check_time(value: Any, behaviour: Behaviour) -> None:
-    number = is_number(value.strip(" ")) if isinstance(value, str) else type(value) in (int, float)
-    if not number:
-        raise Refusal(behaviour.bad_time)
+def _time(value: Any, behaviour: Behaviour) -> str:
+    if type(value) is Number:
+        return value.text
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, str) and is_number(value.strip()):
+        return value.strip()
+    raise Refusal(behaviour.bad_time)

@@ -22,6 +22,12 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
+class Number(float):
+    """A number with a fraction or an exponent, and the digits it was sent as: a float would lose some."""
+
+    text: str
+
+
 class Envelope(NamedTuple):
     """One object of a body: its members, decoded, and the UTF-8 bytes it was sent as."""
 
@@ -103,7 +109,13 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
+def _number(text: str) -> Number:
+    number = Number(text)
+    number.text = text
+    return number
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_number).raw_decode
 
 
 def _skip(text: str, at: int) -> int:

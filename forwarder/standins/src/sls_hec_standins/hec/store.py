@@ -155,8 +155,10 @@ class Store:
 
 def digest(value: Any) -> bytes:
     """Equal for equal JSON values, whatever their spelling and order of keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode("ascii"), digest_size=16).digest()
+    return hashlib.blake2b(_CANONICAL(value).encode("ascii"), digest_size=16).digest()
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def _values(event: Event, name: str) -> Iterator[str]:
