@@ -12,7 +12,8 @@ from sls_hec_forwarder.sls.inspect import GroupStatus, ShardStatus
 class ShardRow:
     """One shard now. `lag_change` is seconds of lag a second, below 0 when it shrinks; None: not known.
 
-    `catches_up_in` is in seconds, when it goes on like this; None when it does not shrink.
+    `catches_up_in` is in seconds if it goes on like this; None when it does not get there. It follows from
+    the number of log groups behind: that shrinks from the start, while lag may only jump at the end.
     """
 
     now: ShardStatus
@@ -37,12 +38,13 @@ def shard_rows(now: GroupStatus, before: GroupStatus | None = None) -> list[Shar
 
 
 def _row(now: ShardStatus, before: ShardStatus | None, elapsed: float) -> ShardRow:
-    if before is None or before.lag is None or now.lag is None or elapsed <= 0:
-        return ShardRow(now, None, 0.0 if now.lag == 0 else None)
-    change = (now.lag - before.lag) / elapsed
-    if now.lag == 0:
-        return ShardRow(now, change, 0.0)
-    return ShardRow(now, change, now.lag / -change if change < 0 else None)
+    done = 0.0 if now.lag == 0 else None
+    if before is None or elapsed <= 0:
+        return ShardRow(now, None, done)
+    lag_change = None if now.lag is None or before.lag is None else (now.lag - before.lag) / elapsed
+    if done is None and now.behind and before.behind and now.behind < before.behind:
+        done = now.behind * elapsed / (before.behind - now.behind)
+    return ShardRow(now, lag_change, done)
 
 
 def consumer_rows(now: GroupStatus) -> list[ConsumerRow]:

@@ -329,7 +329,7 @@ def test_a_certificate_that_nobody_verifies(world: World, secure_hec: HecStandin
     ("names", "days", "trusted", "part"),
     [
         (("*.sls.test", "sls.test"), 30, True, ""),
-        (("*.sls.test", "sls.test"), 30, False, "check SLS_CA_FILE"),
+        (("*.sls.test", "sls.test"), 30, False, "SLS_CA_FILE"),
         (("*.sls.test", "sls.test"), -1, True, "expired"),
         (("sls.example.com",), 30, True, "not valid for"),
     ],

@@ -66,7 +66,16 @@ def test_a_table_for_people(world: World) -> None:
     assert re.fullmatch(
         r"proj/store, group relay: time-out 40 s, not in order; 20\d\d-\d\d-\d\dT[\d:]{8}Z", head
     )
-    assert shards.splitlines()[0].split() == ["SHARD", "OWNER", "CHECKPOINT", "ITS", "TIME", "LAG", "TREND"]
+    assert shards.splitlines()[0].split() == [
+        "SHARD",
+        "OWNER",
+        "CHECKPOINT",
+        "ITS",
+        "TIME",
+        "LAG",
+        "GROUPS",
+        "TREND",
+    ]
     assert [line.split()[:2] for line in shards.splitlines()[1:]] == [["0", "relay-1"], ["1", "relay-1"]]
     assert re.match(r"relay-1 +0, 1 +\d+ s ago", consumers.splitlines()[1])
 
@@ -127,19 +136,25 @@ def group(taken_at: float, *shards: ShardStatus) -> GroupStatus:
 @pytest.mark.parametrize(
     ("before", "now", "change", "left"),
     [
-        (100.0, 50.0, -5.0, 10.0),
-        (50.0, 100.0, 5.0, None),
-        (50.0, 50.0, 0.0, None),
-        (50.0, 0.0, -5.0, 0.0),
-        (None, 50.0, None, None),
-        (50.0, None, None, None),
-        (None, 0.0, None, 0.0),
+        ((100.0, 30), (50.0, 10), -5.0, 5.0),
+        ((50.0, 30), (60.0, 20), 1.0, 20.0),  # old logs only: lag grows to the end, and yet it gets there
+        ((50.0, 30), (100.0, 30), 5.0, None),
+        ((50.0, 30), (50.0, 40), 0.0, None),
+        ((50.0, 30), (0.0, 0), -5.0, 0.0),
+        ((None, None), (50.0, 30), None, None),
+        ((50.0, 30), (None, None), None, None),
+        ((None, None), (0.0, 0), None, 0.0),
     ],
 )
 def test_how_fast_lag_shrinks(
-    before: float | None, now: float | None, change: float | None, left: float | None
+    before: tuple[float | None, int | None],
+    now: tuple[float | None, int | None],
+    change: float | None,
+    left: float | None,
 ) -> None:
-    [row] = shard_rows(group(1010.0, shard(0, now)), group(1000.0, shard(0, before)))
+    [row] = shard_rows(
+        group(1010.0, shard(0, now[0], behind=now[1])), group(1000.0, shard(0, before[0], behind=before[1]))
+    )
     assert (row.lag_change, row.catches_up_in) == (change, left)
 
 
@@ -162,12 +177,12 @@ def test_everything_a_page_can_say() -> None:
     before = group(1000.0, *(shard(number, 100.0) for number in range(8)))
     now = group(
         1010.0,
-        shard(0, 50.0),
+        shard(0, 50.0, behind=1),
         shard(1, 200.0),
         shard(2, 100.0),
         shard(3, 0.0, position_time=None),
-        shard(4, None, expired=True),
-        shard(5, None, checkpoint="", saved_at=None, owner=""),
+        shard(4, None, expired=True, behind=None),
+        shard(5, None, behind=None, checkpoint="", saved_at=None, owner=""),
         shard(6, 0.0, read_only=True),
         shard(8, 90_000.0, owner="b"),
     )
@@ -175,14 +190,14 @@ def test_everything_a_page_can_say() -> None:
     assert head == "p/l, group g: time-out 40 s, in order; 1970-01-01T00:16:50Z"
     rows = [re.split(r"  +", line) for line in shards.splitlines()[1:]]
     assert rows == [
-        ["0", "a", "MA==", "1970-01-01T00:15:50Z", "50 s", "shrinks by 5.0 s/s, done in 10 s"],
-        ["1", "a", "MA==", "1970-01-01T00:13:20Z", "3 min 20 s", "grows by 10.0 s/s"],
-        ["2", "a", "MA==", "1970-01-01T00:15:00Z", "1 min 40 s", "steady"],
-        ["3", "a", "MA==", "end", "0 s", "up to date"],
-        ["4", "a", "MA==", "-", "expired", "-"],
-        ["5", "-", "-", "-", "-", "-"],
-        ["6 (read-only)", "a", "MA==", "1970-01-01T00:16:40Z", "0 s", "up to date"],
-        ["8", "b", "MA==", "1969-12-30T23:16:40Z", "1 d 1 h", "-"],
+        ["0", "a", "MA==", "1970-01-01T00:15:50Z", "50 s", "1", "lag -5.0 s/s, done in 2 s"],
+        ["1", "a", "MA==", "1970-01-01T00:13:20Z", "3 min 20 s", "5", "lag +10.0 s/s"],
+        ["2", "a", "MA==", "1970-01-01T00:15:00Z", "1 min 40 s", "5", "steady"],
+        ["3", "a", "MA==", "end", "0 s", "0", "up to date"],
+        ["4", "a", "MA==", "-", "expired", "-", "-"],
+        ["5", "-", "-", "-", "-", "-", "-"],
+        ["6 (read-only)", "a", "MA==", "1970-01-01T00:16:40Z", "0 s", "0", "up to date"],
+        ["8", "b", "MA==", "1969-12-30T23:16:40Z", "1 d 1 h", "5", "-"],
     ]
     assert [re.split(r"  +", line) for line in consumers.splitlines()[1:]] == [
         ["a", "0, 1, 2, 3, 4, 6", "20 s ago"],

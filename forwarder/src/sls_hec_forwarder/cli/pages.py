@@ -46,6 +46,7 @@ def as_text(place: str, now: GroupStatus, before: GroupStatus | None) -> str:
             row.now.checkpoint or "-",
             _position(row),
             "expired" if row.now.expired else duration(row.now.lag),
+            "-" if row.now.behind is None else str(row.now.behind),
             _trend(row),
         )
         for row in rows
@@ -61,7 +62,7 @@ def as_text(place: str, now: GroupStatus, before: GroupStatus | None) -> str:
     free = [str(row.now.shard) for row in rows if not row.now.owner]
     parts = [
         f"{place}, group {now.group.name}: time-out {now.group.timeout} s, {order}; {_moment(now.taken_at)}",
-        table(shards, ("SHARD", "OWNER", "CHECKPOINT", "ITS TIME", "LAG", "TREND")),
+        table(shards, ("SHARD", "OWNER", "CHECKPOINT", "ITS TIME", "LAG", "GROUPS", "TREND")),
         table(consumers, ("CONSUMER", "SHARDS", "CHECKPOINT SAVED")) if consumers else "no consumer is alive",
     ]
     if free and consumers:
@@ -80,11 +81,9 @@ def _trend(row: ShardRow) -> str:
         return "up to date"
     if row.lag_change is None:
         return "-"
-    if abs(row.lag_change) <= _STEADY:
-        return "steady"
-    if row.lag_change > 0:
-        return f"grows by {row.lag_change:.1f} s/s"
-    return f"shrinks by {-row.lag_change:.1f} s/s, done in {duration(row.catches_up_in)}"
+    steady = abs(row.lag_change) <= _STEADY
+    change = "steady" if steady else f"lag {row.lag_change:+.1f} s/s"
+    return change if row.catches_up_in is None else f"{change}, done in {duration(row.catches_up_in)}"
 
 
 def _moment(seconds: float) -> str:
