@@ -156,9 +156,7 @@ def _rights(settings: SlsSettings, credentials: CredentialsSource, place: str) -
     unknown = [each.action for each in findings if each.right is inspect.Right.UNKNOWN]
     if denied:
         resource = f"acs:log:*:*:project/{settings.project}/logstore/{settings.logstore}"
-        text = (
-            f"{', '.join(denied)}: denied; allow them to the RAM user or role on {resource} and {resource}/*"
-        )
+        text = f"{', '.join(denied)}: denied; the RAM user or role needs this on {resource} and {resource}/*"
         yield Result("sls", "rights", place, Status.FAILED, text)
     if unknown:
         text = f"{', '.join(unknown)}: cannot be told without changing something"

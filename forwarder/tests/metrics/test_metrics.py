@@ -19,10 +19,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import OperatorError
+from sls_hec_forwarder.hec.observer import Observer as HecObserver
 from sls_hec_forwarder.metrics import Metrics
 from sls_hec_forwarder.metrics.docs import render
+from sls_hec_forwarder.metrics.observers import CountingHec, CountingSls
 from sls_hec_forwarder.metrics.table import TABLE
 from sls_hec_forwarder.settings import HecSettings, RelaySettings, Settings, SlsSettings
+from sls_hec_forwarder.sls.observer import Observer as SlsObserver
 from sls_hec_forwarder.sls.positions import Lost
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -113,6 +116,11 @@ def report_everything(metrics: Metrics) -> None:
     hec.sent(ENDPOINT, 0, None, 20, 6000, 900, 3.0)
     hec.delivered(ENDPOINT, 20, 6000)
     hec.retried(ENDPOINT, 20, 20)
+    hec.acknowledged(ENDPOINT, 12, 2.5)
+    hec.unacknowledged(ENDPOINT, 8)
+    hec.rerouted()
+    hec.dead_lettered("refused", 6)
+    hec.discarded("oversize")
     hec.dropped(5)
     hec.held(ENDPOINT, True)
     metrics.watch(Consumer([Shard(3, 4.5, 1.5), Shard(4, None, None)], True, time.monotonic()), in_flight())
@@ -122,6 +130,14 @@ def test_the_page_is_rendered_from_the_code() -> None:
     assert PAGE.read_text(encoding="utf-8") == render(), (
         "run: python -m sls_hec_forwarder.metrics.docs > docs/metrics.md"
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "counts"), [(SlsObserver, CountingSls), (HecObserver, CountingHec)], ids=["sls", "hec"]
+)
+def test_everything_that_is_told_is_counted(told: type, counts: type) -> None:
+    hooks = {name for name in vars(told) if not name.startswith("_")}
+    assert hooks <= vars(counts).keys()
 
 
 def test_names_follow_the_conventions() -> None:
@@ -170,6 +186,13 @@ def test_values(metrics: Metrics) -> None:
         f"sls_hec_delivered_bytes_total{{{at}}}": 6000,
         f"sls_hec_retried_events_total{{{at}}}": 20,
         f"sls_hec_possible_duplicates_total{{{at}}}": 20,
+        f"sls_hec_acknowledged_events_total{{{at}}}": 12,
+        f"sls_hec_ack_seconds_sum{{{at}}}": 2.5,
+        f"sls_hec_unacknowledged_events_total{{{at}}}": 8,
+        "sls_hec_rerouted_events_total": 1,
+        'sls_hec_dead_letters_total{reason="refused"}': 1,
+        'sls_hec_dead_letters_total{reason="oversize"}': 0,
+        'sls_hec_discarded_events_total{reason="oversize"}': 1,
         "sls_hec_dropped_events_total": 5,
         f"sls_hec_holds_total{{{at}}}": 1,
         f"sls_hec_endpoint_holding{{{at}}}": 1,

@@ -19,7 +19,7 @@ client. Counters begin at 0 with the process.
 
 What to watch first: `sls_hec_shard_lag_seconds` grows when the relay or the collector is too slow,
 `sls_hec_endpoint_holding` is 1 when somebody has to act, and any increase of `sls_hec_expired_ranges_total`
-is lost data.
+or `sls_hec_discarded_events_total` is lost data.
 """
 
 

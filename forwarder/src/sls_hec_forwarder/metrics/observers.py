@@ -20,8 +20,22 @@ OTHER = "other"
 _CODES = 100
 
 
+#: Why an event can be refused for good.
+_REASONS = ("oversize", "refused")
+
+
 def _counter(definition: Definition, registry: CollectorRegistry) -> Counter:
     return Counter(definition.name, definition.help, definition.labels, registry=registry)
+
+
+def _gauge(definition: Definition, registry: CollectorRegistry) -> Gauge:
+    return Gauge(definition.name, definition.help, definition.labels, registry=registry)
+
+
+def _histogram(definition: Definition, registry: CollectorRegistry) -> Histogram:
+    return Histogram(
+        definition.name, definition.help, definition.labels, buckets=definition.buckets, registry=registry
+    )
 
 
 class CountingSls(SlsObserver):
@@ -97,16 +111,23 @@ class CountingHec(HecObserver):
         self._delivered_bytes = _counter(table.DELIVERED_BYTES, registry)
         self._retried = _counter(table.RETRIED_EVENTS, registry)
         self._duplicates = _counter(table.POSSIBLE_DUPLICATES, registry)
+        self._acknowledged = _counter(table.ACKNOWLEDGED_EVENTS, registry)
+        self._unacknowledged = _counter(table.UNACKNOWLEDGED_EVENTS, registry)
+        self._rerouted = _counter(table.REROUTED_EVENTS, registry)
+        self._dead_letters = _counter(table.DEAD_LETTERS, registry)
+        self._discarded = _counter(table.DISCARDED_EVENTS, registry)
         self._dropped = _counter(table.DROPPED_EVENTS, registry)
         self._holds = _counter(table.HOLDS, registry)
-        self._holding = Gauge(table.HOLDING.name, table.HOLDING.help, table.HOLDING.labels, registry=registry)
-        seconds = table.REQUEST_SECONDS
-        self._seconds = Histogram(
-            seconds.name, seconds.help, seconds.labels, buckets=seconds.buckets, registry=registry
-        )
+        self._holding = _gauge(table.HOLDING, registry)
+        self._seconds = _histogram(table.REQUEST_SECONDS, registry)
+        self._ack_seconds = _histogram(table.ACK_SECONDS, registry)
+        # From 0 on, as above.
         for endpoint in endpoints:
             for each in (self._delivered, self._retried, self._duplicates, self._holds, self._holding):
                 each.labels(endpoint)
+        for reason in _REASONS:
+            self._dead_letters.labels(reason)
+            self._discarded.labels(reason)
 
     def sent(
         self, endpoint: str, status: int, code: int | None, events: int, raw: int, wire: int, seconds: float
@@ -124,6 +145,22 @@ class CountingHec(HecObserver):
     def retried(self, endpoint: str, events: int, possible_duplicates: int) -> None:
         self._retried.labels(endpoint).inc(events)
         self._duplicates.labels(endpoint).inc(possible_duplicates)
+
+    def acknowledged(self, endpoint: str, events: int, seconds: float) -> None:
+        self._acknowledged.labels(endpoint).inc(events)
+        self._ack_seconds.labels(endpoint).observe(seconds)
+
+    def unacknowledged(self, endpoint: str, events: int) -> None:
+        self._unacknowledged.labels(endpoint).inc(events)
+
+    def rerouted(self) -> None:
+        self._rerouted.inc()
+
+    def dead_lettered(self, reason: str, code: int | None) -> None:
+        self._dead_letters.labels(reason).inc()
+
+    def discarded(self, reason: str) -> None:
+        self._discarded.labels(reason).inc()
 
     def dropped(self, events: int) -> None:
         self._dropped.inc(events)

@@ -112,6 +112,37 @@ POSSIBLE_DUPLICATES = Definition(
     "Retried events that may be indexed already: the answer got lost, or said nothing certain",
     ("endpoint",),
 )
+ACKNOWLEDGED_EVENTS = Definition(
+    "sls_hec_acknowledged_events_total", COUNTER, "Events that a collector said are indexed", ("endpoint",)
+)
+ACK_SECONDS = Definition(
+    "sls_hec_ack_seconds",
+    HISTOGRAM,
+    "Time from a batch's acceptance to its acknowledgement",
+    ("endpoint",),
+    (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0),
+)
+UNACKNOWLEDGED_EVENTS = Definition(
+    "sls_hec_unacknowledged_events_total",
+    COUNTER,
+    "Accepted events whose acknowledgement did not come in time or cannot come any more; they are sent again",
+    ("endpoint",),
+)
+REROUTED_EVENTS = Definition(
+    "sls_hec_rerouted_events_total", COUNTER, "Events sent to HEC_FALLBACK_INDEX, their own index was refused"
+)
+DEAD_LETTERS = Definition(
+    "sls_hec_dead_letters_total",
+    COUNTER,
+    "Events that a collector refused for good and that are in RELAY_SPOOL_DIR now: `oversize` or `refused`",
+    ("reason",),
+)
+DISCARDED_EVENTS = Definition(
+    "sls_hec_discarded_events_total",
+    COUNTER,
+    "Events refused for good that could not be saved and are LOST, as RELAY_SPOOL_FULL=drop wants it",
+    ("reason",),
+)
 DROPPED_EVENTS = Definition(
     "sls_hec_dropped_events_total",
     COUNTER,
@@ -181,6 +212,12 @@ TABLE = {
         DELIVERED_BYTES,
         RETRIED_EVENTS,
         POSSIBLE_DUPLICATES,
+        ACKNOWLEDGED_EVENTS,
+        ACK_SECONDS,
+        UNACKNOWLEDGED_EVENTS,
+        REROUTED_EVENTS,
+        DEAD_LETTERS,
+        DISCARDED_EVENTS,
         DROPPED_EVENTS,
         HOLDS,
         HOLDING,
