@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sls_hec_standins.hec.acks import Acks
@@ -26,6 +26,9 @@ DEFAULTS = Defaults(
     batch=1,
 )
 BEHAVIOUR = Behaviour()
+
+# A busy machine or a cold JIT is no finding.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -89,12 +92,14 @@ def outcome_of(body: bytes) -> tuple[list[Any], tuple[int, int | None] | None]:
     return [json.loads(event.event) for event in batch.events], error
 
 
+@unhurried
 @given(st.lists(good | bad, max_size=6), st.lists(space, min_size=7, max_size=7))
 def test_prefix_rule(objects: list[tuple[str, Any]], gaps: list[str]) -> None:
     body = gaps[0] + "".join(text + gap for (text, _), gap in zip(objects, gaps[1:]))
     assert outcome_of(body.encode("utf-8", "replace")) == model(_as_sent(objects))
 
 
+@unhurried
 @given(st.lists(good, min_size=1, max_size=4))
 def test_event_bytes_are_those_sent(objects: list[tuple[str, Any]]) -> None:
     body = "\n".join(text for text, _ in objects).encode("utf-8", "replace")
@@ -105,12 +110,14 @@ def test_event_bytes_are_those_sent(objects: list[tuple[str, Any]]) -> None:
     ]
 
 
+@unhurried
 @given(st.binary(max_size=60) | st.text('{}[]:,"ab1 event\\', max_size=60).map(str.encode))
 def test_any_bytes_are_answered(body: bytes) -> None:
     batch = parse_events(body, DEFAULTS, BEHAVIOUR)
     assert batch.refusal is None or batch.refusal.code in range(5, 16)
 
 
+@unhurried
 @given(st.binary(max_size=200).map(lambda noise: b'{"event":"a"}' + noise))
 def test_a_complete_object_is_indexed_whatever_follows(body: bytes) -> None:
     assert len(parse_events(body, DEFAULTS, BEHAVIOUR)) >= 1
@@ -126,6 +133,7 @@ def _as_sent(objects: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     ]
 
 
+@unhurried
 @given(
     st.lists(
         st.tuples(st.sampled_from(["post", "poll", "wait"]), st.integers(0, 1), st.integers(0, 400)),

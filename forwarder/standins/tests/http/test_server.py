@@ -233,7 +233,7 @@ def test_urls(app: Any) -> None:
             assert server.url == f"http://{shown}:{server.port}"
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.binary(max_size=80), st.booleans())
 def test_any_bytes_get_an_answer_or_an_end(server: Any, noise: bytes, begun: bool) -> None:
     """No input stops the server, makes it fail, or leaves the client without an end."""
@@ -251,6 +251,7 @@ def test_any_bytes_get_an_answer_or_an_end(server: Any, noise: bytes, begun: boo
     assert list(server.app_errors) == []
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=40), st.lists(st.tuples(st.binary(max_size=5), st.binary(max_size=5)), max_size=3))
 def test_any_target_is_understood_or_refused(target: bytes, headers: list[tuple[bytes, bytes]]) -> None:
     try:
