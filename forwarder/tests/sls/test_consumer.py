@@ -106,12 +106,15 @@ def test_shards_of_a_silent_member_are_taken_over(cloud: Any, eventually: Any) -
     for shard in (0, 1):
         cloud.put(shard, groups=10)
     eventually(lambda: other.shards == [0, 1])
-    eventually(lambda: once(cloud))
+    # A pull that was under way at the cut may have been delivered without its checkpoint being saved.
+    eventually(lambda: set(cloud.delivered()) == cloud.truth)
     line.mend()
     eventually(lambda: len(silent.shards) == len(other.shards) == 1)
+    before = cloud.delivered()
     cloud.put(0)
     cloud.put(1)
-    eventually(lambda: once(cloud))
+    eventually(lambda: set(cloud.delivered()) == cloud.truth)
+    assert set((cloud.delivered() - before).values()) == {1}
 
 
 def test_zombie_sends_nothing_and_does_not_touch_the_checkpoint(cloud: Any, eventually: Any) -> None:
@@ -470,9 +473,9 @@ def test_time_out_that_another_member_changes_is_followed(cloud: Any, eventually
     cloud.make(shards=1)
     member = cloud.member(group_timeout=60)
     eventually(lambda: member.shards == [0])
-    cloud.client().update_group(4, False)
+    cloud.client().update_group(6, False)
     eventually(lambda: "another member changed it" in caplog.text)
-    time.sleep(5)
+    time.sleep(7.5)
     cloud.put(0)
     eventually(lambda: once(cloud))
     assert member.seen.ended == []
@@ -537,12 +540,12 @@ def test_stop_before_start_and_twice(cloud: Any) -> None:
 
 def test_splunk_down_for_longer_than_the_time_out_loses_no_shard(cloud: Any, eventually: Any) -> None:
     cloud.make(shards=2)
-    member = cloud.member(group_timeout=4, relay={"bytes_in_flight": 2_000})
+    member = cloud.member(group_timeout=6, relay={"bytes_in_flight": 2_000})
     eventually(lambda: member.shards == [0, 1])
     member.sink.hold()
     for shard in (0, 1):
         cloud.put(shard, groups=100, logs=20)
-    time.sleep(8)
+    time.sleep(9)
     assert {record.holder for record in cloud.records.values()} == {"a"}
     member.sink.go_on()
     eventually(lambda: once(cloud))
