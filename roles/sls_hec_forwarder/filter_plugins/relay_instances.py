@@ -1,0 +1,183 @@
+"""From the consumers of an inventory to what one host runs; and what is wrong with them, all at once.
+
+A consumer is a mapping: `name`, `settings`, `secrets`, `instances`, `state`, and limits. Settings and
+secrets are laid over each other from the general to the particular: all hosts, group, host, consumer.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+KEYS = ("name", "settings", "secrets", "instances", "state", "memory_max", "cpu_quota", "tasks_max")
+NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
+SETTING = re.compile(r"(SLS|HEC|RELAY)_[A-Z0-9_]+")
+
+#: Read by the relay from the file that `<name>_FILE` names.
+SECRETS = ("SLS_AK_KEY", "SLS_STS_TOKEN", "HEC_TOKEN", "SLS_AK_ID", "SLS_PROXY", "HEC_PROXY")
+#: Of these, what may also stand among the settings; a proxy only without a password.
+OPEN_SECRETS = ("SLS_AK_ID", "SLS_PROXY", "HEC_PROXY")
+#: Are the path of a file themselves; its text may be given as a secret.
+FILES = ("SLS_CLIENT_KEY", "SLS_CLIENT_CERT", "SLS_CA_FILE", "HEC_CLIENT_KEY", "HEC_CLIENT_CERT", "HEC_CA_FILE")
+#: Follow from the inventory.
+DERIVED = {"SLS_CONSUMER": "it is made of host, consumer and instance"}
+#: What example files hold until somebody writes the real thing there.
+PLACEHOLDER = "CHANGE_ME"
+
+
+def relay_instances(
+    consumers: Sequence[Any], host: str, settings: Sequence[Mapping[str, Any]], secrets: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """What `host` runs: for each instance its `id`, `consumer`, `settings` (texts), `secrets` and limits.
+
+    `settings` and `secrets` are the layers below the consumers', the general first. Raises AnsibleFilterError
+    that names every problem; none shows the value of a secret.
+    """
+    found = list(_problems(consumers, settings, secrets))
+    if found:
+        raise AnsibleFilterError("the inventory is wrong for %s:\n- %s" % (host, "\n- ".join(found)))
+    instances = []
+    for consumer in consumers:
+        if consumer.get("state", "present") == "absent":
+            continue
+        name = consumer["name"]
+        merged = _laid_over([*settings, consumer.get("settings") or {}])
+        hidden = _laid_over([*secrets, consumer.get("secrets") or {}])
+        for number in range(1, int(consumer.get("instances", 1)) + 1):
+            instance = f"{name}-{number}"
+            texts = {key: _text(value) for key, value in sorted(merged.items()) if key not in hidden}
+            texts["SLS_CONSUMER"] = re.sub(r"[^A-Za-z0-9_]+", "-", f"{host}-{instance}")
+            instances.append(
+                {
+                    "id": instance,
+                    "consumer": name,
+                    "settings": texts,
+                    "secrets": {key: str(value) for key, value in sorted(hidden.items())},
+                    **{key: consumer[key] for key in ("memory_max", "cpu_quota", "tasks_max") if key in consumer},
+                }
+            )
+    return instances
+
+
+def relay_environment(instance: Mapping[str, Any], credentials: str) -> dict[str, str]:
+    """The environment of an instance whose secrets are files in the folder `credentials`."""
+    environment = dict(instance["settings"])
+    for name in instance["secrets"]:
+        environment[name if name in FILES else f"{name}_FILE"] = f"{credentials}/{name}"
+    return environment
+
+
+def relay_digest(instance: Mapping[str, Any], *more: Any) -> str:
+    """One text that differs when anything differs that a running instance would have to be restarted for."""
+    return hashlib.sha256(json.dumps([dict(instance), *more], sort_keys=True).encode()).hexdigest()
+
+
+def _laid_over(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A value of null takes away what a more general layer sets."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged.update(layer)
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    if isinstance(value, (list, tuple)):
+        return ",".join(str(each) for each in value)
+    return str(value)
+
+
+def _problems(
+    consumers: Sequence[Any], settings: Sequence[Mapping[str, Any]], secrets: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    for layer in settings:
+        yield from _settings_problems("the settings of all consumers", layer)
+    for layer in secrets:
+        yield from _secrets_problems("the secrets of all consumers", layer)
+    names: set[str] = set()
+    sources: dict[tuple[str, ...], str] = {}
+    for position, consumer in enumerate(consumers, start=1):
+        if not isinstance(consumer, Mapping):
+            yield f"consumer {position} is not a mapping with a name and settings"
+            continue
+        name = str(consumer.get("name", ""))
+        where = f"consumer {name!r}" if name else f"consumer {position}"
+        yield from _consumer_problems(where, name, consumer)
+        if name in names:
+            yield f"{where} is in the list twice"
+        names.add(name)
+        if consumer.get("state") == "absent":
+            continue
+        merged = _laid_over([*settings, consumer.get("settings") or {}])
+        source = tuple(_text(merged.get(key, "")) for key in ("SLS_ENDPOINT", "SLS_PROJECT", "SLS_LOGSTORE", "SLS_CG"))
+        if all(source[1:]) and source in sources:
+            yield (
+                f"{where} and consumer {sources[source]!r} read {'/'.join(source[1:3])} in one consumer group "
+                f"({source[3]}): each would get a part of the logs; give one another SLS_CG, or one consumer more "
+                "instances"
+            )
+        sources.setdefault(source, name)
+
+
+def _consumer_problems(where: str, name: str, consumer: Mapping[str, Any]) -> Iterator[str]:
+    if not NAME.fullmatch(name):
+        yield f"{where}: name is {name!r}; expected 2 to 40 lower-case letters, digits and -, a letter first"
+    for key in consumer:
+        if key not in KEYS:
+            near = difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.0)[0]
+            yield f"{where}: {key} is not known; the nearest is {near}"
+    if consumer.get("state", "present") not in ("present", "absent"):
+        yield f"{where}: state is {consumer['state']!r}; expected present or absent"
+    instances = consumer.get("instances", 1)
+    if not re.fullmatch(r"[1-9][0-9]?", str(instances)):
+        yield f"{where}: instances is {instances!r}; expected a whole number from 1 to 99"
+    for key in ("settings", "secrets"):
+        if not isinstance(consumer.get(key) or {}, Mapping):
+            yield f"{where}: {key} is not a mapping of names to values"
+            return
+    yield from _settings_problems(where, consumer.get("settings") or {})
+    yield from _secrets_problems(where, consumer.get("secrets") or {})
+
+
+def _settings_problems(where: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in settings.items():
+        if name in DERIVED:
+            yield f"{where}: {name} cannot be set: {DERIVED[name]}"
+        elif name in SECRETS and (name not in OPEN_SECRETS or "@" in str(value)):
+            yield f"{where}: {name} is a secret; move it from settings to secrets"
+        elif not SETTING.fullmatch(str(name)):
+            yield f"{where}: {name} is not the name of a setting; they begin with SLS_, HEC_ or RELAY_"
+        elif PLACEHOLDER in str(value):
+            yield f"{where}: {name} still holds the example's {PLACEHOLDER}"
+        elif any(character in str(value) for character in "\n\r\0"):
+            yield f"{where}: {name} has more than one line"
+
+
+def _secrets_problems(where: str, secrets: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in secrets.items():
+        if name not in SECRETS + FILES:
+            yield f"{where}: {name} is not a secret; known are {', '.join(SECRETS + FILES)}"
+        elif value is not None and not str(value).strip():
+            yield f"{where}: secret {name} is empty"
+        elif PLACEHOLDER in str(value):
+            yield f"{where}: secret {name} still holds the example's {PLACEHOLDER}"
+
+
+class FilterModule:
+    """What Ansible asks for."""
+
+    def filters(self) -> dict[str, Any]:
+        return {
+            "relay_instances": relay_instances,
+            "relay_environment": relay_environment,
+            "relay_digest": relay_digest,
+        }

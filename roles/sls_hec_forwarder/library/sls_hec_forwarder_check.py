@@ -1,0 +1,83 @@
+#!/usr/bin/python
+"""Asks the relay, on the host it is to run on, whether settings and secrets are right; writes nothing."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sls_hec_forwarder_check
+short_description: Asks the relay whether settings and secrets are right
+description:
+  - Runs C(sls-hec-forwarder check) as the service's user, before anything of the service is touched.
+  - Secrets are handed over as files in memory that are removed afterwards.
+options:
+  executable: {type: path, required: true, description: The program of the release that is to run.}
+  user: {type: str, required: true, description: The service's user.}
+  environment: {type: dict, required: true, description: Settings as the service will see them.}
+  secrets: {type: dict, required: true, description: Text of each secret.}
+  credentials: {type: path, required: true, description: Where C(environment) says that the secrets' files are.}
+  timeout: {type: int, default: 120, description: Seconds that the check may take.}
+author: sls-hec-forwarder maintainers
+attributes:
+  check_mode: {support: full}
+"""
+
+import os  # noqa: E402
+import pwd  # noqa: E402
+import shutil  # noqa: E402
+import subprocess  # noqa: E402
+import tempfile  # noqa: E402
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "executable": {"type": "path", "required": True},
+            "user": {"type": "str", "required": True},
+            "environment": {"type": "dict", "required": True},
+            "secrets": {"type": "dict", "required": True, "no_log": True},
+            "credentials": {"type": "path", "required": True},
+            "timeout": {"type": "int", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    try:
+        account = pwd.getpwnam(wanted["user"])
+    except KeyError:
+        module.fail_json(msg="there is no user %s on this host" % wanted["user"])
+    folder = tempfile.mkdtemp(prefix="sls-hec-forwarder-check.", dir="/run")
+    try:
+        for name, text in wanted["secrets"].items():
+            path = os.path.join(folder, name)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as file:
+                file.write(text)
+            os.chown(path, account.pw_uid, account.pw_gid)
+        os.chown(folder, account.pw_uid, account.pw_gid)
+        environment = {
+            name: str(value).replace(wanted["credentials"], folder) for name, value in wanted["environment"].items()
+        }
+        done = subprocess.run(
+            ["setpriv", "--reuid", wanted["user"], "--regid", str(account.pw_gid), "--init-groups", "--", wanted["executable"], "check"],
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", **environment},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=wanted["timeout"],
+            text=True,
+            errors="replace",
+        )
+    except subprocess.TimeoutExpired:
+        module.fail_json(msg="the check did not end within %d s" % wanted["timeout"])
+    finally:
+        shutil.rmtree(folder)
+    lines = done.stdout.replace(folder, wanted["credentials"]).splitlines()
+    if done.returncode:
+        module.fail_json(msg="\n".join(lines) or "the check ended with status %d" % done.returncode, lines=lines)
+    module.exit_json(changed=False, lines=lines)
+
+
+if __name__ == "__main__":
+    main()
