@@ -98,6 +98,7 @@ WRONG = {
     "RELAY_TOPICS_INCLUDE": ("a*b", "at the end"),
     "RELAY_TOPICS_EXCLUDE": ("a,,b", "between two commas"),
     "RELAY_LOG_FILE": ("/does/not/exist", "no such folder"),
+    "RELAY_SPOOL_DIR": (f"{__file__}/spool", "is no folder"),
     "RELAY_METRICS": ("0.0.0.0:9100", "off, a port on loopback"),
 }
 
@@ -157,6 +158,7 @@ WARNINGS = {
     "SLS_ENDPOINT": {"SLS_ENDPOINT": "cn-hangzhou.log.aliyuncs.com"},
     "HEC_HTTPS": {"HEC_HTTPS": "false"},
     "HEC_SSL_VERIFY": {"HEC_SSL_VERIFY": "false"},
+    "RELAY_SPOOL_FULL": {"RELAY_SPOOL_FULL": "drop"},
     "HEC_CONNECTIONS": {"HEC_CONNECTIONS": "3", "HEC_BATCH_BYTES": "1M", "RELAY_BYTES_IN_FLIGHT": "2M"},
 }
 
@@ -166,6 +168,12 @@ def test_what_works_and_is_worth_a_warning(name: str, changes: dict[str, str]) -
     assert warnings(accepted()) == []
     [warning] = warnings(accepted(**changes))
     assert warning.startswith(name)
+
+
+def test_a_folder_that_has_to_be_made(tmp_path: Path) -> None:
+    folder = str(tmp_path / "new" / "spool")
+    assert accepted(RELAY_SPOOL_DIR=folder).relay.spool_dir == folder
+    assert not (tmp_path / "new").exists()
 
 
 def test_every_default_is_a_text_that_is_read_as_itself() -> None:

@@ -136,6 +136,8 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield "HEC_SSL_VERIFY: false lets anybody between here and the collector read the token and the logs"
         if hec.ca_file:
             yield "HEC_CA_FILE: has no effect with HEC_SSL_VERIFY=false"
+    if settings.relay.spool_full == "drop" and not settings.relay.spool_dir:
+        yield "RELAY_SPOOL_FULL: drop without RELAY_SPOOL_DIR loses every event that the collector refuses"
     if hec.batch_bytes * hec.connections > settings.relay.bytes_in_flight:
         yield (
             f"HEC_CONNECTIONS: {hec.connections} full batches do not fit into RELAY_BYTES_IN_FLIGHT, "

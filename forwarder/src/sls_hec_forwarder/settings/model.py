@@ -32,6 +32,7 @@ class Kind(enum.Enum):
     URLS = "URLs such as https://host:port, separated by commas"
     PROXY = "URL such as http://host:port or http://user:password@host:port"
     PATH = "path of a readable file"
+    FOLDER = "path of a folder that can be written to, or made"
     LOG_PATH = "path of a file in a folder that can be written to"
     START = "begin, end, unix seconds, or a time with its zone such as 2026-01-31T08:00:00Z"
     STOP = "now, unix seconds, or a time with its zone such as 2026-01-31T16:00:00+08:00"
@@ -171,7 +172,7 @@ class SlsSettings:
     ca_file: str = setting(
         "SLS_CA_FILE",
         Kind.PATH,
-        "CA certificates that sign the endpoint's certificate; unset: the system's",
+        "CA certificates that sign the endpoint's certificate; unset: the public ones",
         "",
     )
     client_cert: str = setting("SLS_CLIENT_CERT", Kind.PATH, "Client certificate (PEM)", "")
@@ -253,8 +254,8 @@ class HecSettings:
     ack: str = setting(
         "HEC_ACK",
         Kind.CHOICE,
-        "Indexer acknowledgement: auto follows it where the collector's answers offer it, on also warns where "
-        "they do not, off takes an accepted event for delivered",
+        "Indexer acknowledgement: auto follows it where the collector's answers offer it, on also warns "
+        "where they do not, off takes an accepted event for delivered",
         "auto",
         choices=("auto", "on", "off"),
     )
@@ -333,7 +334,7 @@ class RelaySettings:
     )
     spool_dir: str = setting(
         "RELAY_SPOOL_DIR",
-        Kind.TEXT,
+        Kind.FOLDER,
         "Folder for dead letters: events that the collector refuses for good; unset: they are held",
         "",
     )

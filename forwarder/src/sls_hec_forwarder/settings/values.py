@@ -1,0 +1,267 @@
+"""What each kind of setting makes of its text; the kinds are in `model`, their table is in `parse`.
+
+Each function returns the value or raises ValueError, whose message, which may be empty, says what is special
+about the text beside not having the form; it never quotes the text, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+from sls_hec_forwarder.wire.rules import TopicRule
+
+_TRUE = {"true", "yes", "on", "1"}
+_FALSE = {"false", "no", "off", "0"}
+UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+_BYTES = re.compile(r"([0-9]{1,15})([KMG]?)", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_SLS_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,126}[a-z0-9])?")
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
+_ENDPOINT = re.compile(r"(?:https?://)?([^/:@?#\s]+)(?::([0-9]{1,5}))?/?", re.IGNORECASE)
+_TIME = re.compile(
+    r"(\d{4})-(\d\d?)-(\d\d?)[T ](\d\d?):(\d\d?)(?::(\d\d?))? ?(Z|([+-])(\d\d):?(\d\d))?",
+    re.ASCII | re.IGNORECASE,
+)
+RULE_KEYS = ("index", "sourcetype", "source", "host")
+#: A time beyond this (the year 2100) is milliseconds.
+_LATEST = 4_102_444_800
+
+
+def plain(text: str) -> str:
+    return text
+
+
+def secret(text: str) -> str:
+    if not all(0x21 <= ord(character) <= 0x7E for character in text):
+        raise ValueError
+    return text
+
+
+def name(text: str) -> str:
+    return _matching(_NAME, text)
+
+
+def sls_name(text: str) -> str:
+    return _matching(_SLS_NAME, text)
+
+
+def _matching(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError
+    return text
+
+
+def flag(text: str) -> bool:
+    word = text.lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError
+    return word in _TRUE
+
+
+def integer(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,15}", text):
+        raise ValueError
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError
+    return float(text)
+
+
+def size(text: str) -> int:
+    found = _BYTES.fullmatch(text)
+    if not found:
+        raise ValueError
+    return int(found[1]) * UNITS[found[2].upper()]
+
+
+def host(text: str) -> str:
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if ":" in bare:
+        ipaddress.IPv6Address(bare)
+    elif not _HOST_NAME.fullmatch(bare):
+        raise ValueError
+    return bare
+
+
+def _port(text: str) -> int:
+    port = integer(text)
+    if not 1 <= port <= 65535:
+        raise ValueError("a port is from 1 to 65535")
+    return port
+
+
+def endpoint(text: str) -> str:
+    found = _ENDPOINT.fullmatch(text)
+    if not found:
+        raise ValueError
+    host(found[1])
+    if found[2]:
+        _port(found[2])
+    return text.rstrip("/")
+
+
+def url(text: str, schemes: tuple[str, ...] = ("http", "https"), user: bool = False) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    if "@" in parts.netloc and not user:
+        raise ValueError("it must not hold a user or password")
+    host(parts.hostname)
+    if parts.port == 0:  # urlsplit checks the rest, when asked
+        raise ValueError("a port is from 1 to 65535")
+    if any(character.isspace() for character in text):
+        raise ValueError
+    return text.rstrip("/")
+
+
+def proxy(text: str) -> str:
+    found = url(text, schemes=("http",), user=True)
+    parts = urlsplit(found)
+    if parts.path:
+        raise ValueError("it must not hold a path")
+    if parts.port is None:
+        raise ValueError("it lacks the port")
+    return found
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """What stands between commas; white space around it does not count."""
+    words = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+    if "" in words:
+        raise ValueError("nothing stands between two commas")
+    return words
+
+
+def topics(text: str) -> tuple[str, ...]:
+    return tuple(_topic(word) for word in _words(text))
+
+
+def _topic(pattern: str) -> str:
+    if "*" in pattern[:-1]:
+        raise ValueError("a * may only stand at the end")
+    return pattern
+
+
+def urls(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(url(word) for word in _words(text)))
+
+
+def path(text: str) -> str:
+    if not os.path.isfile(text):
+        raise ValueError("there is no such file")
+    if not os.access(text, os.R_OK):
+        raise ValueError("this user may not read it")
+    return text
+
+
+def log_path(text: str) -> str:
+    folder = os.path.dirname(os.path.abspath(text))
+    if not os.path.isdir(folder):
+        raise ValueError("there is no such folder")
+    if os.path.isdir(text):
+        raise ValueError("it is a folder")
+    if not os.access(text if os.path.exists(text) else folder, os.W_OK):
+        raise ValueError("this user may not write there")
+    return text
+
+
+def folder(text: str) -> str:
+    found = os.path.abspath(text)
+    while not os.path.exists(found):
+        found = os.path.dirname(found)
+    if not os.path.isdir(found):
+        raise ValueError(f"{found} is no folder")
+    if not os.access(found, os.W_OK | os.X_OK):
+        raise ValueError(f"this user may not write to {found}")
+    return text
+
+
+def _time(text: str) -> str:
+    """A time as ISO 8601 in UTC, to the second."""
+    if re.fullmatch(r"[0-9]{1,16}", text):
+        seconds = int(text)
+        if seconds > _LATEST:
+            raise ValueError("unix seconds, not milliseconds, are expected")
+        moment = datetime.fromtimestamp(seconds, timezone.utc)
+    else:
+        found = _TIME.fullmatch(text)
+        if not found:
+            raise ValueError
+        year, month, day, hour, minute, second = (int(each or 0) for each in found.groups()[:6])
+        naive = datetime(year, month, day, hour, minute, second)
+        if found[7] is None:
+            shown = naive.isoformat()
+            raise ValueError(f"it has no zone: write {shown}Z for UTC, {shown}+08:00 for UTC+8")
+        offset = timedelta()
+        if found[8]:
+            offset = timedelta(hours=int(found[9]), minutes=int(found[10]))
+        moment = naive.replace(tzinfo=timezone(-offset if found[8] == "-" else offset))
+        if not 0 <= moment.timestamp() <= _LATEST:
+            raise ValueError("it is before 1970 or after 2099")
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def start(text: str) -> str:
+    return text if text in ("begin", "end") else _time(text)
+
+
+def stop(text: str) -> str:
+    return text if text == "now" else _time(text)
+
+
+def _object(text: str) -> dict[str, Any]:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise ValueError("a key stands there twice")
+        return found
+
+    try:
+        parsed = json.loads(text, object_pairs_hook=once)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON: {error.msg} at character {error.pos + 1}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(parsed, dict) or "" in parsed:
+        raise ValueError
+    return parsed
+
+
+def unfold(text: str) -> tuple[tuple[str, str], ...]:
+    pairs: dict[tuple[str, str], None] = {}
+    for topic, names in _object(text).items():
+        if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+            raise ValueError("a topic's value is not a list of field names")
+        pairs.update(((_topic(topic), name), None) for name in names)
+    return tuple(pairs)
+
+
+def topic_rules(text: str) -> tuple[TopicRule, ...]:
+    rules = []
+    for topic, keys in _object(text).items():
+        if not isinstance(keys, Mapping) or not set(keys) <= set(RULE_KEYS):
+            raise ValueError(f"a topic's value may only have the keys {', '.join(RULE_KEYS)}")
+        if not all(isinstance(value, str) for value in keys.values()):
+            raise ValueError("a topic's index, sourcetype, source and host are texts")
+        rules.append(TopicRule(_topic(topic), **keys))
+    return tuple(rules)
+
+
+def metrics(text: str) -> str:
+    if text.startswith("unix:/"):
+        # sun_path of Linux holds 108 bytes with the closing zero.
+        if len(os.fsencode(text)) - len("unix:") > 107:
+            raise ValueError("a socket's path has 107 bytes at most")
+        return text
+    return text if text == "off" else str(_port(text))
