@@ -72,3 +72,6 @@ def test_a_connection_is_used_again(cloud: Any) -> None:
         client.cursor(9, "begin")
     assert len(client.list_shards()) == 1
     assert line.connections == 1
+    client.drop_connections()
+    assert len(client.list_shards()) == 1
+    assert line.connections == 2

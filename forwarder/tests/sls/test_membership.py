@@ -211,4 +211,4 @@ class GroupOfMembers(RuleBasedStateMachine):
 
 
 TestGroupOfMembers = GroupOfMembers.TestCase
-TestGroupOfMembers.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestGroupOfMembers.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -65,8 +65,8 @@ class Api(LogClient):
         self._seen_lock = threading.Lock()
         self._seen: tuple[str, float] | None = None
 
-    def close(self) -> None:
-        self._http.close()
+    def drop_connections(self) -> None:
+        self._http.close()  # a requests session goes on after that
 
     @property
     def clock_skew(self) -> float | None:

@@ -73,7 +73,11 @@ class SlsClient:
         self._group_names = (*self._names, settings.group)
 
     def close(self) -> None:
-        self._api.close()
+        self._api.drop_connections()
+
+    def drop_connections(self) -> None:
+        """Close idle connections; the next request makes a new one, with the certificates of that time."""
+        self._api.drop_connections()
 
     @property
     def clock_skew(self) -> float | None:

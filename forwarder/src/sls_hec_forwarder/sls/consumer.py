@@ -175,8 +175,10 @@ class Consumer:
                 return False
 
     def reload(self, settings: SlsSettings) -> None:
-        """Take over secrets that were read anew."""
+        """Take over secrets that were read anew, and certificates, which are read when a connection is made."""
         self._credentials.reload(settings)
+        self._client.drop_connections()
+        self._beat_client.drop_connections()
 
     # What the heartbeat decides
 
