@@ -175,7 +175,7 @@ class Consumer:
                 return False
 
     def reload(self, settings: SlsSettings) -> None:
-        """Take over secrets that were read anew, and certificates, which are read when a connection is made."""
+        """Take over secrets that were read anew, and certificates: each new connection reads those."""
         self._credentials.reload(settings)
         self._client.drop_connections()
         self._beat_client.drop_connections()
