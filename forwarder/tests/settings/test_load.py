@@ -116,8 +116,13 @@ def test_a_wrong_value_is_named_with_what_was_expected_and_found(name: str, text
 def test_a_password_in_the_wrong_place_is_not_repeated() -> None:
     [problem] = problems(HEC_HOST=None, HEC_ENDPOINTS="https://user:pass@splunk:8088")
     assert "pass" not in problem.partition("found")[2].partition("(")[0]
-    [problem] = problems(SLS_PROXY="socks://user:pass@proxy:1080")
-    assert "pass@" not in problem
+    for proxy in (
+        "socks://user:s3cret@proxy:1080",
+        "http://user:s3cret/@proxy:1",
+        "http://user:s3cret℀@proxy:1",
+    ):
+        [problem] = problems(SLS_PROXY=proxy)
+        assert "s3cret" not in problem
 
 
 CONFLICTS = {
@@ -190,10 +195,26 @@ def test_every_default_is_a_text_that_is_read_as_itself() -> None:
         ("2026-01-31T08:00:00+08:00", "2026-01-31T00:00:00Z"),
         ("2026-01-31 8:0 -0030", "2026-01-31T08:30:00Z"),
         ("2026-01-31t08:00:00z", "2026-01-31T08:00:00Z"),
+        ("2099-12-31T23:59:59+23:59", "2099-12-31T00:00:59Z"),
     ],
 )
 def test_times_with_a_zone(text: str, shown: str) -> None:
     assert accepted(SLS_START_POSITION=text).sls.start == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("0001-01-01T00:00:00+23:59", "before 1970"),
+        ("9999-12-31T23:59:59-23:59", "after 2099"),
+        ("2026-02-30T00:00:00Z", "day"),
+        ("2026-02-28T00:00:00+99:00", "a time with its zone"),
+        ("2026-02-28", "a time with its zone"),
+    ],
+)
+def test_times_that_are_none(text: str, told: str) -> None:
+    [problem] = problems(SLS_STOP_POSITION=text)
+    assert told in problem
 
 
 @pytest.mark.parametrize(

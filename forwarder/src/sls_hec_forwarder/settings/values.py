@@ -87,11 +87,17 @@ def size(text: str) -> int:
 
 def host(text: str) -> str:
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    if ":" in bare:
-        ipaddress.IPv6Address(bare)
-    elif not _HOST_NAME.fullmatch(bare):
+    if not (_is_ipv6(bare) if ":" in bare else _HOST_NAME.fullmatch(bare)):
         raise ValueError
     return bare
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _port(text: str) -> int:
@@ -112,15 +118,17 @@ def endpoint(text: str) -> str:
 
 
 def url(text: str, schemes: tuple[str, ...] = ("http", "https"), user: bool = False) -> str:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:  # its message may quote a password
+        raise ValueError from None
     if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment:
         raise ValueError
     if "@" in parts.netloc and not user:
         raise ValueError("it must not hold a user or password")
     host(parts.hostname)
-    if parts.port == 0:  # urlsplit checks the rest, when asked
-        raise ValueError("a port is from 1 to 65535")
-    if any(character.isspace() for character in text):
+    if port == 0 or any(character.isspace() for character in text):
         raise ValueError
     return text.rstrip("/")
 
