@@ -38,6 +38,8 @@ _STATUS_INTERVAL = 10.0
 _JOIN_RETRY = (1.0, 60.0)
 #: Time (seconds) for the senders to end once nothing is in flight that may still be sent.
 _SENDERS_END = 5.0
+#: Time (seconds) for a step of the start-up check to end.
+_CHECK_END = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Service:
         self._stop = threading.Event()
         self._reload = threading.Event()
         self._wake = threading.Event()
+        self._checker = threading.Thread(target=self._check, name="start-up-check", daemon=True)
 
         hec = settings.hec
         encoder = Encoder(rules(settings))
@@ -83,7 +86,7 @@ class Service:
     def run(self) -> int:
         """The exit status. Must be called from the main thread, which alone receives signals."""
         with self._signals():
-            self._check()
+            self._checker.start()
             self._metrics.start()
             self._sender.start()
             try:
@@ -120,12 +123,11 @@ class Service:
     # Life
 
     def _check(self) -> None:
-        """Say what is wrong from the start; the relay holds and retries all the same."""
+        """Say what is wrong from the start; beside the relay, which holds and retries all the same."""
         for result in checks.check(self._settings):
             if result.status in (checks.Status.FAILED, checks.Status.WARNING):
                 place = f" {result.where}" if result.where else ""
                 _log.warning("start-up check: %s %s%s: %s", result.area, result.what, place, result.text)
-            self._notifier.watchdog()
             if self._stop.is_set():
                 return
 
@@ -173,7 +175,8 @@ class Service:
 
     def _turn(self, longest: float) -> None:
         watchdog = self._notifier.watchdog_interval
-        self._notifier.watchdog()
+        if watchdog is not None:
+            self._notifier.watchdog()
         self._wake.wait(min(longest, _TURN, watchdog or _TURN))
         self._wake.clear()
         if self._reload.is_set():
@@ -188,6 +191,7 @@ class Service:
         return f"{text}, waiting for an operator: {', '.join(held)}" if held else text
 
     def _shut_down(self) -> None:
+        self._stop.set()
         self._notifier.stopping("delivering what is in flight")
         _log.info("stopping: delivering what is in flight, at most %g s", self._settings.relay.stop_timeout)
         if not self._consumer.stop():
@@ -195,6 +199,7 @@ class Service:
         self._outbox.close()
         if not self._sender.stop(_SENDERS_END):
             _log.warning("a request was still on its way when the relay stopped; its events may come twice")
+        self._checker.join(_CHECK_END)
         self._metrics.close()
         self._notifier.close()
         _log.info("stopped")

@@ -112,6 +112,15 @@ def expired_token(world: World) -> None:
     world.settings["SLS_STS_TOKEN"] = "sts-token"
 
 
+def no_metadata_service(world: World) -> None:
+    world.settings.update(
+        SLS_RAM_ROLE="relay",
+        SLS_METADATA_URL=f"http://127.0.0.1:{closed_port()}",
+        SLS_AK_ID="",
+        SLS_AK_KEY="",
+    )
+
+
 def skewed_clock(world: World) -> None:
     world.sls.clock.advance(3600)
 
@@ -185,7 +194,8 @@ CASES: list[Case] = [
     (unknown_key, "sls", "credentials", ("nobody", "check SLS_AK_ID")),
     (disabled_key, "sls", "credentials", ("disabled", "check SLS_AK_ID")),
     (expired_token, "sls", "credentials", ("expired", "SLS_STS_TOKEN")),
-    (skewed_clock, "sls", "clock", ("RequestTimeTooSkewed", "-3600 s off", "synchronise")),
+    (no_metadata_service, "sls", "request", ("metadata service",)),
+    (skewed_clock, "sls", "clock", ("RequestTimeTooSkewed", " s off", "synchronise")),
     (missing_project, "sls", "project", ("ProjectNotExist", "check SLS_PROJECT")),
     (missing_logstore, "sls", "logstore", ("LogStoreNotExist", "check SLS_LOGSTORE")),
     (
@@ -226,7 +236,7 @@ def test_what_is_wrong_is_told_in_one_line(
     # The other side is looked at all the same.
     other = "hec" if area == "sls" else "sls"
     assert [each for each in findings if each["area"] == other and each["status"] == "ok"]
-    secrets = (world.settings["SLS_AK_KEY"], world.settings["HEC_TOKEN"], "sts-token")
+    secrets = ("the-secret-of-ak", "another-secret", world.settings["HEC_TOKEN"], "sts-token")
     assert not any(secret in json.dumps(findings) for secret in secrets)
 
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
+import threading
 from pathlib import Path
 from types import TracebackType
 
@@ -35,9 +35,14 @@ class RelayProcess:
         self._socket_folder = tempfile.TemporaryDirectory(prefix="relay-")
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(os.path.join(self._socket_folder.name, "notify"))
+        self._notify.settimeout(0.2)
+        self._ready = threading.Event()
+        self._closing = threading.Event()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> RelayProcess:
+        self._listener.start()
         environ = {
             **{key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ},
             "NOTIFY_SOCKET": self._notify.getsockname(),
@@ -55,18 +60,19 @@ class RelayProcess:
 
     def wait_ready(self, timeout: float = 60.0) -> RelayProcess:
         """Wait for READY=1."""
-        deadline = time.monotonic() + timeout
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0 or self.returncode is not None:
-                raise AssertionError(f"the relay did not become ready:\n{self.log()}")
-            self._notify.settimeout(min(left, 1.0))
+        if not self._ready.wait(timeout):
+            raise AssertionError(f"the relay did not become ready:\n{self.log()}")
+        return self
+
+    def _listen(self) -> None:
+        """Reads what systemd would read: the queue of the socket is short."""
+        while not self._closing.is_set():
             try:
                 message = self._notify.recv(65536)
             except socket.timeout:
                 continue
             if b"READY=1" in message.split(b"\n"):
-                return self
+                self._ready.set()
 
     @property
     def pid(self) -> int:
@@ -119,5 +125,7 @@ class RelayProcess:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(10)
+        self._closing.set()
+        self._listener.join(5)
         self._notify.close()
         self._socket_folder.cleanup()
