@@ -153,14 +153,13 @@ def _first_failure(problem: SlsError, place: str) -> Result:
 def _rights(settings: SlsSettings, credentials: CredentialsSource, place: str) -> Iterator[Result]:
     findings = inspect.rights(settings, credentials)
     denied = [each.action for each in findings if each.right is inspect.Right.DENIED]
-    unknown = [each.action for each in findings if each.right is inspect.Right.UNKNOWN]
+    unknown = [each for each in findings if each.right is inspect.Right.UNKNOWN]
     if denied:
         resource = f"acs:log:*:*:project/{settings.project}/logstore/{settings.logstore}"
         text = f"{', '.join(denied)}: denied; the RAM user or role needs this on {resource} and {resource}/*"
         yield Result("sls", "rights", place, Status.FAILED, text)
-    if unknown:
-        text = f"{', '.join(unknown)}: cannot be told without changing something"
-        yield Result("sls", "rights", place, Status.UNKNOWN, text)
+    for each in unknown:
+        yield Result("sls", "rights", place, Status.UNKNOWN, f"{each.action}: {each.detail}")
     if not denied:
         yield Result("sls", "rights", place, Status.OK, f"{len(findings) - len(unknown)} actions allowed")
 

@@ -154,6 +154,15 @@ def test_values_that_do_not_go_together(name: str, changes: dict[str, str | None
     assert problem.startswith(name)
 
 
+def test_every_conflict_is_told() -> None:
+    found = problems(HEC_TOPIC_RULES='{"a*": {}, "ab": {}, "ac": {}}', SLS_QUERY="*", SLS_PROCESSOR="p")
+    assert [problem.partition(":")[0] for problem in found] == [
+        "SLS_QUERY",
+        "HEC_TOPIC_RULES",
+        "HEC_TOPIC_RULES",
+    ]
+
+
 def test_a_value_that_is_wrong_causes_no_conflict() -> None:
     assert len(problems(HEC_HOST="a b")) == 1
     assert len(problems(SLS_AK_KEY="a b")) == 1

@@ -5,6 +5,7 @@ What a command needs is imported by the command, so that a wrong setting is told
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ EXIT_WRONG = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
     arguments = parser().parse_args(argv)
+    # `run` adds handlers; the other commands say themselves what is to be said.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         status: int = arguments.command(arguments)
         sys.stdout.flush()

@@ -30,7 +30,7 @@ def load(environ: Mapping[str, str], host_name: str | None = None) -> Settings:
     not go together. No problem shows the value of a secret. `host_name` is this machine's unless given; the
     consumer's name follows from it.
     """
-    problems = dict(_unknown(environ))
+    problems = list(_unknown(environ))
     values: dict[str, Any] = {}
     for name, spec in _specs().items():
         with _noting(name, problems):
@@ -43,10 +43,11 @@ def load(environ: Mapping[str, str], host_name: str | None = None) -> Settings:
     if not settings.sls.consumer:
         name = consumer_name(os.uname().nodename if host_name is None else host_name)
         settings = dataclasses.replace(settings, sls=dataclasses.replace(settings.sls, consumer=name))
-    for conflict in conflicts(settings, values):
-        # What stands in for a wrong value would only cause problems that are none.
-        if problems.keys().isdisjoint(conflict.names):
-            problems[conflict.names[0]] = conflict.text
+    # What stands in for a wrong value would only cause problems that are none.
+    wrong = {name for name, _ in problems}
+    problems += [
+        (each.names[0], each.text) for each in conflicts(settings, values) if wrong.isdisjoint(each.names)
+    ]
     if problems:
         raise _error(problems)
     return settings
@@ -57,7 +58,7 @@ def reload_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
 
     Raises `SettingsError` when a file is missing, empty or wrong; nothing has changed then.
     """
-    problems: dict[str, str] = {}
+    problems: list[tuple[str, str]] = []
     values = {spec.name: value for spec, value, _ in _values(settings)}
     for name, spec in _specs().items():
         if spec.file and environ.get(name + FILE):
@@ -102,15 +103,15 @@ class _Wrong(ValueError):
 
 
 @contextlib.contextmanager
-def _noting(name: str, problems: dict[str, str]) -> Iterator[None]:
+def _noting(name: str, problems: list[tuple[str, str]]) -> Iterator[None]:
     try:
         yield
     except _Wrong as problem:
-        problems[name] = str(problem)
+        problems.append((name, str(problem)))
 
 
-def _error(problems: Mapping[str, str]) -> SettingsError:
-    return SettingsError([f"{name}: {text}" for name, text in problems.items()])
+def _error(problems: list[tuple[str, str]]) -> SettingsError:
+    return SettingsError([f"{name}: {text}" for name, text in problems])
 
 
 def _specs() -> dict[str, Spec]:
