@@ -18,8 +18,8 @@ from sls_hec_forwarder.settings.env_file import environment
 #: PyPy reads these only when it starts. The defaults let the process grow to 1.3 GB at full load before old
 #: memory is looked through.
 PYPY_GC = {"PYPY_GC_MAJOR_COLLECT": "1.3", "PYPY_GC_NURSERY": "16MB"}
-#: glibc reads these when it starts (mallopt(3)). Pulls and batches, of megabytes each, go back to the system at
-#: once when they are freed; by default every thread keeps a heap full of holes, twice as much in all.
+#: glibc reads these when it starts (mallopt(3)). Pulls and batches, of megabytes each, go back to the system
+#: at once when they are freed; by default every thread keeps a heap full of holes, twice as much in all.
 MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}
 
 _log = logging.getLogger(__name__)

@@ -115,8 +115,8 @@ class _Table:
 
 _table = _Table()
 
-# Without a JIT a loop is dear, so there `re` first cuts each well-formed string to "", and the first ill-formed
-# one with all that follows. The verdict stays, for that leaves a bracket open. No byte is tried twice.
+# Without a JIT a loop is dear, so there `re` first cuts each well-formed string to "", and the first that is
+# ill-formed with all that follows. The verdict stays, for that leaves a bracket open. No byte is tried twice.
 _PLAIN = rb'[^"\\\x00-\x1f]*'
 _SURROGATES = rb"[dD](?:[0-7][0-9a-fA-F]{2}|[89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
 _ESCAPE = rb'\\(?:["\\/bfnrt]|u(?:[0-9a-ce-fA-CE-F][0-9a-fA-F]{3}|' + _SURROGATES + rb"))"
