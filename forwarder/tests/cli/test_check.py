@@ -194,7 +194,7 @@ CASES: list[Case] = [
     (unknown_key, "sls", "credentials", ("nobody", "check SLS_AK_ID")),
     (disabled_key, "sls", "credentials", ("disabled", "check SLS_AK_ID")),
     (expired_token, "sls", "credentials", ("expired", "SLS_STS_TOKEN")),
-    (no_metadata_service, "sls", "request", ("metadata service",)),
+    (no_metadata_service, "sls", "credentials", ("metadata service", "SLS_RAM_ROLE")),
     (skewed_clock, "sls", "clock", ("RequestTimeTooSkewed", " s off", "synchronise")),
     (missing_project, "sls", "project", ("ProjectNotExist", "check SLS_PROJECT")),
     (missing_logstore, "sls", "logstore", ("LogStoreNotExist", "check SLS_LOGSTORE")),

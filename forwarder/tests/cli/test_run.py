@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sls_hec_forwarder.cli.run import PYPY_GC
+from sls_hec_forwarder.cli.run import MALLOC, PYPY_GC
 
 from .conftest import TIMEOUT, World, ended
 
@@ -55,9 +55,15 @@ def test_the_first_line_names_what_is_set_without_secrets(world: World) -> None:
     assert "HEC_BATCH_BYTES" not in line["message"]
 
 
+def environ_of(process: subprocess.Popen[str]) -> dict[str, str]:
+    """The environment that the process was started with, or started itself anew with."""
+    pairs = Path(f"/proc/{process.pid}/environ").read_bytes().decode().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if pair)
+
+
 @pytest.mark.parametrize("command", [CONSOLE_SCRIPT, AS_MODULE], ids=["script", "module"])
-def test_pypy_collects_garbage_early(world: World, command: list[str]) -> None:
-    """By its own environment, which is what PyPy reads; the process keeps its id. CPython is left alone."""
+def test_memory_is_given_back_early(world: World, command: list[str]) -> None:
+    """The environment says so, which is where glibc and PyPy look; the process keeps its id."""
     process = subprocess.Popen(
         [*command, "run"],
         env=world.environ(),
@@ -67,18 +73,18 @@ def test_pypy_collects_garbage_early(world: World, command: list[str]) -> None:
     )
     with ended(process):
         first_line(process)
-        environ = Path(f"/proc/{process.pid}/environ").read_bytes().decode().split("\0")
-    tuned = {name: value for name, _, value in (each.partition("=") for each in environ) if name in PYPY_GC}
-    assert tuned == (PYPY_GC if platform.python_implementation() == "PyPy" else {})
+        environ = environ_of(process)
+    tuned = {name: value for name, value in environ.items() if name in {**MALLOC, **PYPY_GC}}
+    assert tuned == ({**MALLOC, **PYPY_GC} if platform.python_implementation() == "PyPy" else MALLOC)
 
 
-def test_a_garbage_collector_that_is_set_stays(world: World) -> None:
-    world.settings.update(PYPY_GC_MAJOR_COLLECT="1.5", PYPY_GC_NURSERY="8MB")
+def test_memory_management_that_is_set_stays(world: World) -> None:
+    world.settings.update(PYPY_GC_MAJOR_COLLECT="1.5", MALLOC_ARENA_MAX="4")
     with ended(world.start("run")) as process:
         first_line(process)
-        environ = Path(f"/proc/{process.pid}/environ").read_bytes()
-    assert b"PYPY_GC_MAJOR_COLLECT=1.5\0" in environ
-    assert b"PYPY_GC_NURSERY=8MB" in environ
+        environ = environ_of(process)
+    assert environ["PYPY_GC_MAJOR_COLLECT"] == "1.5"
+    assert environ["MALLOC_ARENA_MAX"] == "4"
 
 
 def test_all_wrong_settings_at_once(world: World) -> None:
