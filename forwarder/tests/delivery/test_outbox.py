@@ -340,5 +340,5 @@ class Delivery(RuleBasedStateMachine):
                 assert lease.committed == self.pulls[shard][-1][0]
 
 
-Delivery.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+Delivery.TestCase.settings = settings(max_examples=60, stateful_step_count=50)
 TestDelivery = Delivery.TestCase

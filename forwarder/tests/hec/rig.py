@@ -54,6 +54,7 @@ class Counts(Observer):
         self.answers: Counter[tuple[int, int | None]] = Counter()
         self.by_endpoint: Counter[str] = Counter()
         self.totals: Counter[str] = Counter()
+        self.dead: Counter[tuple[str, int | None]] = Counter()
         self.holds: list[bool] = []
         self.largest_request = 0
         self._lock = threading.Lock()
@@ -80,6 +81,27 @@ class Counts(Observer):
         with self._lock:
             self.totals["retried"] += events
             self.totals["possible duplicates"] += possible_duplicates
+
+    def acknowledged(self, endpoint: str, events: int, seconds: float) -> None:
+        assert seconds >= 0
+        with self._lock:
+            self.totals["acknowledged"] += events
+
+    def unacknowledged(self, endpoint: str, events: int) -> None:
+        with self._lock:
+            self.totals["unacknowledged"] += events
+
+    def rerouted(self) -> None:
+        with self._lock:
+            self.totals["rerouted"] += 1
+
+    def dead_lettered(self, reason: str, code: int | None) -> None:
+        with self._lock:
+            self.dead[reason, code] += 1
+
+    def discarded(self, reason: str) -> None:
+        with self._lock:
+            self.totals["discarded"] += 1
 
     def dropped(self, events: int) -> None:
         with self._lock:
@@ -109,7 +131,7 @@ class Rig:
             "batch_bytes": 1500,
             "batch_age": 0.01,
         }
-        read_token: Callable[[], str] | None = more.pop("read_token", None)
+        outside = {name: more.pop(name, None) for name in ("read_token", "spool", "drop_unsaved")}
         self.settings = HecSettings(**{**options, **more})
         self.fence = Fence(3600)
         self.leases: list[Lease] = []
@@ -126,7 +148,7 @@ class Rig:
             self.outbox,
             episodes=self.said.episodes,
             observer=self.counts,
-            read_token=read_token,
+            **{name: value for name, value in outside.items() if value is not None},
             rng=random.Random(7),
         )
         self.lease = self.assign()

@@ -24,7 +24,7 @@ def succeed(this: Gate, now: float, times: int = 1) -> None:
         assert this.wait(now) == 0.0
         ticket = this.start()
         this.end()
-        this.succeeded(ticket)
+        this.succeeded(ticket, 0.1)
 
 
 def full_speed() -> Gate:
@@ -71,7 +71,7 @@ def test_requests_of_before_the_pause_have_no_say_in_it() -> None:
         this.failed(ticket, 0.0, None, certain=True)
     assert this.failures == 1
     assert this.wait(0.0) <= 0.2
-    assert not this.succeeded(tickets[0])
+    assert not this.succeeded(tickets[0], 0.1)
     assert this.wait(0.0) > 0
 
 
@@ -85,7 +85,7 @@ def test_after_the_pause_one_request_probes() -> None:
     probes = start_all(this, later)
     assert len(probes) == 1
     this.end()
-    assert this.succeeded(probes[0])
+    assert this.succeeded(probes[0], 0.1)
     assert this.limit == 2
     assert this.failures == 0
 
@@ -116,17 +116,42 @@ def test_growth_is_fast_up_to_half_of_what_failed_then_slow() -> None:
     this.end()
     this.failed(ticket, 0.0, None, certain=False)
     assert this.limit == 4
-    succeed(this, 0.0, times=3)
-    assert this.limit == 4  # 4 successes for one more
-    succeed(this, 0.0, times=2)
-    assert this.limit == 5
+    limits = []
+    for _ in range(9):
+        succeed(this, 0.0)
+        limits.append(this.limit)
+    assert limits.count(5) == 5  # a round of as many answers for one more
+    assert limits[-1] <= 6
+
+
+def test_answers_that_become_slower_lower_the_number_in_parallel_until_they_are_usual() -> None:
+    this = full_speed()
+    limits = []
+    for seconds in [0.1] * 20 + [0.5] * 60:
+        ticket = this.start()
+        this.end()
+        this.succeeded(ticket, seconds)
+        limits.append(this.limit)
+    assert limits[19] == SLOTS
+    assert min(limits) < SLOTS
+    assert limits[-1] == SLOTS  # 0.5 s is what it takes there now
+
+
+@given(st.lists(st.floats(0.09, 0.11), min_size=50, max_size=100))
+def test_small_variations_of_latency_change_nothing(history: list[float]) -> None:
+    this = full_speed()
+    for seconds in history:
+        ticket = this.start()
+        this.end()
+        this.succeeded(ticket, seconds)
+    assert this.limit == SLOTS
 
 
 def test_slow_down_halves_and_takes_a_breath() -> None:
     this = full_speed()
     ticket = this.start()
     this.end()
-    this.succeeded(ticket)
+    this.succeeded(ticket, 0.1)
     this.slow_down(ticket, 0.0)
     assert this.limit == SLOTS // 2
     assert 0.0 < this.wait(0.0) <= 0.2
@@ -144,7 +169,7 @@ def test_holding_until_a_probe_succeeds_or_somebody_resumes() -> None:
     assert this.wait(0.0) == 0.0
     probe = this.start()
     this.end()
-    assert this.succeeded(probe)
+    assert this.succeeded(probe, 0.1)
     assert not this.holding
 
 
@@ -167,7 +192,7 @@ def test_any_history_keeps_the_bounds_and_ends_well(
         ticket = under_way.pop(data.draw(st.integers(0, len(under_way) - 1)))
         this.end()
         if outcome in ("ok", "slow"):
-            this.succeeded(ticket)
+            this.succeeded(ticket, 0.1)
         if outcome == "slow":
             this.slow_down(ticket, now)
         if outcome in ("soft", "hard"):

@@ -104,7 +104,7 @@ def classify(
 
     `headers` have lower-case names; `now` is the wall clock, for a Retry-After that is a date.
     """
-    fields = _fields(body)
+    fields = json_object(body)
     code = _whole(fields.get("code"))
     number = _whole(fields.get("invalid-event-number"))
     row = next(row for row in TABLE if status in row.statuses and code in row.codes)
@@ -156,7 +156,8 @@ def advice(answer: Answer) -> str:
     return _CHECK_URL
 
 
-def _fields(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body; empty for anything else."""
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):

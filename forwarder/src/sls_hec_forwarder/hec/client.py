@@ -28,8 +28,17 @@ class Attempt(NamedTuple):
     seconds: float
 
 
+# Their value changes with every answer of the load balancer, whichever node it comes from.
+_CHANGING_COOKIES: Final = "AWSALB"
+_COOKIES: Final = 10
+
+
 class Client:
-    """`channel` is a GUID and always sent: tokens with indexer acknowledgement need it, others ignore it."""
+    """The calls of one collector, each with an answer.
+
+    `channel` is a GUID and always sent: tokens with indexer acknowledgement need it, others ignore it. With
+    `sticky` a load balancer's cookies are sent back, as acknowledgement needs; without, it may balance.
+    """
 
     def __init__(
         self,
@@ -41,6 +50,9 @@ class Client:
     ) -> None:
         self.connection = connection
         self.channel = channel
+        self.sticky = False
+        self._cookies: dict[str, str] = {}
+        self._moved = False
         self._token = token
         self._gzip_level = gzip_level
         self._clock = clock
@@ -54,9 +66,8 @@ class Client:
             packer = zlib.compressobj(self._gzip_level, zlib.DEFLATED, zlib.MAX_WBITS | 16)
             wire = packer.compress(body) + packer.flush()
             headers["Content-Encoding"] = "gzip"
-        path = self.connection.target.path("event")
         try:
-            response = self.connection.exchange("POST", path, headers, wire)
+            response = self._exchange("POST", "event", headers, wire)
         except NoAnswer as error:
             answer = no_answer(error)
         else:
@@ -66,13 +77,41 @@ class Client:
 
     def health(self) -> Response:
         """The collector's own opinion; needs no token. Raises NoAnswer."""
-        return self.connection.exchange("GET", self.connection.target.path("health"), {})
+        return self._exchange("GET", "health", {}, b"")
+
+    def ping(self) -> Answer | None:
+        """Find out whether anybody answers at all, at the price of no events; None if so."""
+        try:
+            self.health()
+        except NoAnswer as error:
+            return dataclasses.replace(no_answer(error), may_have_taken=False)
+        return None
 
     def acks(self, channel: str, ids: Iterable[int]) -> Response:
         """Ask which batches of `channel` are indexed. Raises NoAnswer."""
         headers = {**self._headers(), "X-Splunk-Request-Channel": channel}
         body = json.dumps({"acks": list(ids)}).encode("ascii")
-        return self.connection.exchange("POST", self.connection.target.path("ack"), headers, body)
+        return self._exchange("POST", "ack", headers, body)
+
+    def moved(self) -> bool:
+        """Whether the load balancer has tied us to another node since this was asked last."""
+        moved, self._moved = self._moved, False
+        return moved
+
+    def _exchange(self, method: str, call: str, headers: dict[str, str], body: bytes) -> Response:
+        if self.sticky and self._cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        response = self.connection.exchange(method, self.connection.target.path(call), headers, body)
+        for cookie in response.cookies:
+            name, _, value = cookie.partition(";")[0].strip().partition("=")
+            before = self._cookies.get(name)
+            if before is None and len(self._cookies) >= _COOKIES:
+                continue
+            self._cookies[name] = value
+            changed = before is not None and before != value
+            if changed and self.sticky and not name.startswith(_CHANGING_COOKIES):
+                self._moved = True
+        return response
 
     def _headers(self) -> dict[str, str]:
         return {

@@ -16,11 +16,50 @@ from sls_hec_forwarder.logs import Episodes
 # A wrong path and a rolling restart look alike; the latter is over after a few tries.
 _NOT_FOUND_TRIES: Final = 5
 
+# How much the number of requests in parallel shrinks when answers become slower, and when they count as that:
+# beyond so many mean deviations, and so large a share, of what is usual. The weight is of the latest round.
+_SLOWER: Final = 0.9
+_DEVIATIONS: Final = 2.5
+_TOLERANCE: Final = 0.25
+_WEIGHT: Final = 0.4
+
 
 class Ticket(NamedTuple):
     """The right to send one request; `epoch` tells whether a pause began since."""
 
     epoch: int
+
+
+class Latency:
+    """Tells whether answers take longer than they use to.
+
+    A round is as many answers as there are requests in parallel; its mean is compared with a moving average
+    of earlier rounds and how much they vary (as in the adaptive concurrency of other forwarders, and TCP's
+    round-trip estimate, RFC 6298).
+    """
+
+    def __init__(self) -> None:
+        self.slower = False
+        self._usual: float | None = None
+        self._deviation = 0.0
+        self._sum = 0.0
+        self._count = 0
+
+    def round(self, seconds: float, answers: int) -> bool:
+        """One answer more; True when that completes a round of so many, and `slower` is of that round."""
+        self._sum += seconds
+        self._count += 1
+        if self._count < answers:
+            return False
+        mean = self._sum / self._count
+        self._sum, self._count = 0.0, 0
+        if self._usual is None:
+            self._usual = mean
+        off = mean - self._usual
+        self.slower = off > max(_DEVIATIONS * self._deviation, _TOLERANCE * self._usual)
+        self._usual += _WEIGHT * off
+        self._deviation += _WEIGHT * (abs(off) - self._deviation)
+        return True
 
 
 class Gate:
@@ -30,6 +69,9 @@ class Gate:
     patience, refuses us, or failed twice in a row. After a pause one request probes; when it succeeds the
     number in parallel grows again from one. Requests that were on their way when a pause began have no say
     in it: ten of them failing are one failure.
+
+    Between pauses the number in parallel grows by one a round and shrinks when answers become slower than
+    they use to be, or a request fails.
     """
 
     def __init__(self, slots: int, retry: Backoff, hold: Backoff) -> None:
@@ -41,6 +83,7 @@ class Gate:
         self._retry = retry
         self._hold = hold
         self._failures = 0
+        self._latency = Latency()
         self._paused_until = -math.inf
         self._epoch = 0
 
@@ -71,15 +114,18 @@ class Gate:
         """No pause began since the ticket was given."""
         return ticket.epoch == self._epoch
 
-    def succeeded(self, ticket: Ticket) -> bool:
-        """The collector did its work; True when that ends a bad time."""
+    def succeeded(self, ticket: Ticket, seconds: float) -> bool:
+        """The collector did its work in so many seconds; True when that ends a bad time."""
         if not self.current(ticket):
             return False
         recovered = self._failures > 0
         self._failures = 0
         self.holding = False
-        step = 1.0 if self._limit < self._fast_until else 1.0 / self._limit
-        self._limit = min(float(self._slots), self._limit + step)
+        if self._limit < self._fast_until:
+            self._limit = min(float(self._slots), self._limit + 1.0)
+        elif self._latency.round(seconds, self.limit):
+            step = _SLOWER * self._limit if self._latency.slower else self._limit + 1.0
+            self._limit = min(float(self._slots), max(1.0, step))
         return recovered
 
     def slow_down(self, ticket: Ticket, now: float) -> None:
@@ -137,6 +183,8 @@ class Endpoint:
         self._clock = clock
         self._changed = threading.Condition()
         self._closed = False
+        #: The last request got no answer at all.
+        self.silent = False
 
     @property
     def holding(self) -> bool:
@@ -160,15 +208,16 @@ class Endpoint:
         """Whether the right that `enter` gave still stands: no pause began since."""
         return self._gate.current(ticket)
 
-    def leave(self, ticket: Ticket, answer: Answer | None) -> None:
-        """The request has ended with `answer`, or was never made (None)."""
+    def leave(self, ticket: Ticket, answer: Answer | None, seconds: float = 0.0) -> None:
+        """The request has ended with `answer` after so many seconds, or was never made (None)."""
         with self._changed:
             self._gate.end()
             if answer is not None and self._gate.current(ticket):
-                self._judge(ticket, answer)
+                self._judge(ticket, answer, seconds)
             self._changed.notify_all()
 
-    def _judge(self, ticket: Ticket, answer: Answer) -> None:
+    def _judge(self, ticket: Ticket, answer: Answer, seconds: float) -> None:
+        self.silent = answer.status == 0
         gate, action, was_holding = self._gate, answer.action, self._gate.holding
         if action is Action.RETRY_THEN_HOLD:
             action = Action.HOLD if gate.holding or gate.failures >= _NOT_FOUND_TRIES else Action.RETRY
@@ -182,7 +231,7 @@ class Endpoint:
             if certain or gate.failures > 1:  # a single one is not worth a line
                 self._begin("retry", f"{self.name}: {answer}; what was to go there is sent again")
         else:
-            if gate.succeeded(ticket):
+            if gate.succeeded(ticket, seconds):
                 self._end()
             if action is Action.DONE_SLOW_DOWN:
                 gate.slow_down(ticket, self._clock())

@@ -1,0 +1,225 @@
+"""Events that a collector refuses for good, kept on disk: one JSON line each, gzip members appended to files.
+
+An append is on the disk when it returns, so a checkpoint may pass the event. Whoever replays takes a file's
+lock (flock) while it reads and removes or replaces it; an append that finds a file locked or gone begins
+another one. Nobody appends to the file of an earlier process, so only the end of a file can be torn, and a
+torn end was never taken for saved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Callable, Final
+
+from sls_hec_forwarder.errors import RelayError
+from sls_hec_forwarder.hec.envelope import identity
+
+SUFFIX: Final = ".jsonl.gz"
+FILE_BYTES: Final = 4 * 1024 * 1024
+_GZIP: Final = zlib.MAX_WBITS | 16
+_READ: Final = 1 << 16
+
+
+class SpoolFull(RelayError):
+    """The dead letter was not saved; nothing of it is left behind."""
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A refused event: when (seconds since the epoch), why, by whom, and the envelope as it was sent."""
+
+    time: float
+    reason: str
+    status: int
+    code: int | None
+    text: str
+    endpoint: str
+    shard: int
+    envelope: bytes
+
+    def to_line(self) -> bytes:
+        """One line of JSON, without its end."""
+        moment = datetime.fromtimestamp(self.time, timezone.utc)
+        fields = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "reason": self.reason,
+            "status": self.status,
+            "code": self.code,
+            "text": self.text,
+            "endpoint": self.endpoint,
+            "shard": self.shard,
+            "id": identity(self.envelope),
+            "envelope": self.envelope.decode("utf-8", "surrogateescape"),
+        }
+        return json.dumps(fields, separators=(",", ":")).encode("ascii")
+
+    @classmethod
+    def from_line(cls, line: bytes) -> DeadLetter:
+        """The reverse of `to_line`. Raises ValueError for anything else."""
+        try:
+            fields = json.loads(line)
+            return cls(
+                time=datetime.fromisoformat(fields["time"].replace("Z", "+00:00")).timestamp(),
+                reason=fields["reason"],
+                status=fields["status"],
+                code=fields["code"],
+                text=fields["text"],
+                endpoint=fields["endpoint"],
+                shard=fields["shard"],
+                envelope=fields["envelope"].encode("utf-8", "surrogateescape"),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a dead letter: {error!r}") from None
+
+
+class Spool:
+    """Where dead letters go: files named after `name` in `folder`, together at most `max_bytes`.
+
+    The bound counts all dead letters in the folder, those of other instances included. Thread-safe.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        max_bytes: int,
+        name: str,
+        *,
+        file_bytes: int = FILE_BYTES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._file_bytes = file_bytes
+        self._clock = clock
+        started = datetime.fromtimestamp(clock(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        self._prefix = f"{name}-{started}-{os.getpid()}"
+        self._numbers = itertools.count(1)
+        self._path: Path | None = None
+        self._lock = threading.Lock()
+
+    def append(self, letter: DeadLetter) -> None:
+        """Save one; it survives a power cut from now on. Raises SpoolFull, also for a disk that is full."""
+        packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
+        member = packer.compress(letter.to_line() + b"\n") + packer.flush()
+        with self._lock:
+            try:
+                if self.size() + len(member) > self._max_bytes:
+                    raise SpoolFull(f"{self._folder} holds {self._max_bytes} bytes of dead letters")
+                self._write(member)
+            except OSError as error:
+                raise SpoolFull(f"{self._folder}: {error.strerror or error}") from error
+
+    def size(self) -> int:
+        """Bytes of all dead letters in the folder."""
+        total = 0
+        for path in files(self._folder):
+            with contextlib.suppress(FileNotFoundError):  # replayed meanwhile
+                total += path.stat().st_size
+        return total
+
+    def _write(self, member: bytes) -> None:
+        descriptor = self._current() if self._path else None
+        if descriptor is None:
+            descriptor = self._begin()
+        try:
+            before = os.fstat(descriptor).st_size
+            try:
+                _write_all(descriptor, member)
+                os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, before)
+                raise
+        finally:
+            os.close(descriptor)
+
+    def _current(self) -> int | None:
+        """The file in use, open and locked; None when it is full, being replayed, or gone."""
+        assert self._path is not None
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        found = os.fstat(descriptor)
+        if not found.st_nlink or found.st_size >= self._file_bytes:
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def _begin(self) -> int:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = self._folder / f"{self._prefix}-{next(self._numbers):06d}{SUFFIX}"
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(self._path, flags, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _sync_folder(self._folder)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of a spool, oldest first as far as their names tell; none if there is no such folder."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIX))
+    except FileNotFoundError:
+        return []
+
+
+def read(path: Path) -> Iterator[DeadLetter]:
+    """The dead letters of one file. A torn end is passed over. Raises OSError; ValueError for other files."""
+    with path.open("rb") as file:
+        for member in _members(file.read):
+            for line in member.splitlines():
+                yield DeadLetter.from_line(line)
+
+
+def _members(read_some: Callable[[int], bytes]) -> Iterator[bytes]:
+    """The complete gzip members of a file."""
+    pending = b""
+    while True:
+        unpacker = zlib.decompressobj(_GZIP)
+        parts = []
+        while not unpacker.eof:
+            data = pending or read_some(_READ)
+            pending = b""
+            if not data:
+                return
+            try:
+                parts.append(unpacker.decompress(data))
+            except zlib.error:
+                return  # after a power cut a file may end in bytes that were never written
+        pending = unpacker.unused_data
+        yield b"".join(parts)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name is on the disk only when its folder is (fsync(2))."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,143 @@
+"""Carries out what an answer means for a batch: delivered, sent again, taken apart, or a dead letter."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, Final
+
+from sls_hec_forwarder.delivery.batcher import Batch
+from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.hec.answers import INCORRECT_INDEX, Action, Answer
+from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, SpoolFull
+from sls_hec_forwarder.hec.envelope import with_key
+from sls_hec_forwarder.hec.isolate import judge
+from sls_hec_forwarder.hec.observer import Observer
+from sls_hec_forwarder.hec.retry import Backoff
+from sls_hec_forwarder.logs import Episodes
+
+# A dead letter that could not be saved is tried again at this pace; its event is posted again, which also
+# finds out when the collector has come to like it.
+_UNSAVED: Final = 5.0
+
+_EPISODE: Final = "dead letters"
+
+
+class DeadLetters:
+    """What becomes of single events that are refused for good."""
+
+    def __init__(
+        self,
+        spool: Spool | None,
+        observer: Observer,
+        episodes: Episodes,
+        *,
+        drop_unsaved: bool = False,
+        fallback_index: str = "",
+    ) -> None:
+        self.fallback_index = fallback_index
+        self._spool = spool
+        self._observer = observer
+        self._episodes = episodes
+        self._drop_unsaved = drop_unsaved
+
+    def save(self, letter: DeadLetter) -> bool:
+        """Whether checkpoints may pass the event: it is saved, or given up as the settings want it."""
+        try:
+            if self._spool is None:
+                raise SpoolFull("there is no folder for dead letters (RELAY_SPOOL_DIR)")
+            self._spool.append(letter)
+        except SpoolFull as error:
+            what = f"{letter.endpoint} refuses events ({letter.text}) that cannot be saved: {error}"
+            if self._drop_unsaved:
+                self._observer.discarded(letter.reason)
+                self._episodes.begin(_EPISODE, f"{what}; they are DROPPED, as RELAY_SPOOL_FULL=drop says")
+                return True
+            self._episodes.begin(_EPISODE, f"{what}; they are held: make room or raise RELAY_SPOOL_BYTES")
+            return False
+        self._episodes.end(_EPISODE, "dead letters are saved again")
+        self._observer.dead_lettered(letter.reason, letter.code)
+        return True
+
+
+class Outcomes:
+    """For one endpoint. `accepted` is told what the collector took, whether or not it has acknowledged it."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        outbox: Outbox,
+        retry: Backoff,
+        dead_letters: DeadLetters,
+        observer: Observer,
+        *,
+        atomic: bool,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._endpoint = endpoint
+        self._outbox = outbox
+        self._retry = retry
+        self._dead_letters = dead_letters
+        self._observer = observer
+        self._atomic = atomic
+        self._clock = clock
+
+    def settle(self, batch: Batch, answer: Answer, accepted: Callable[[Batch], None]) -> None:
+        """Act on the answer to `batch`."""
+        if answer.action in (Action.DONE, Action.DONE_SLOW_DOWN):
+            accepted(batch)
+        elif answer.action in (Action.SPLIT, Action.ISOLATE) or answer.accepted_prefix:
+            verdict = judge(batch, answer, self._atomic)
+            for part in verdict.again:
+                if answer.action is Action.RETRY:
+                    self.again(part, answer.may_have_taken)
+                else:
+                    self._outbox.put_back(part, 0.0)
+            if verdict.taken is not None:
+                accepted(verdict.taken)
+            if verdict.dead is not None:
+                self._refused(verdict.dead, answer)
+        else:
+            self.again(batch, answer.may_have_taken)
+
+    def delivered(self, batch: Batch) -> None:
+        """All of it is at its destination."""
+        self._observer.delivered(self._endpoint, batch.events, batch.size)
+        self._outbox.delivered(batch)
+
+    def again(self, batch: Batch, may_have_taken: bool) -> None:
+        """Send it again, here or elsewhere, after a pause that grows with its attempts."""
+        batch.attempts += 1
+        self._observer.retried(self._endpoint, batch.events, batch.events if may_have_taken else 0)
+        self._outbox.put_back(batch, self._retry.delay(batch.attempts))
+
+    def _refused(self, one: Batch, answer: Answer) -> None:
+        """One event that will never be taken as it is."""
+        piece = one.pieces[0]
+        if answer.code == INCORRECT_INDEX and self._dead_letters.fallback_index:
+            rerouted = _rerouted(piece.body, self._dead_letters.fallback_index)
+            if rerouted != piece.body:
+                piece.body = rerouted
+                self._observer.rerouted()
+                self._outbox.put_back(one, 0.0)
+                return
+        letter = DeadLetter(
+            time=self._clock(),
+            reason="oversize" if answer.action is Action.SPLIT else "refused",
+            status=answer.status,
+            code=answer.code,
+            text=answer.text,
+            endpoint=self._endpoint,
+            shard=piece.pull.lease.shard,
+            envelope=piece.body,
+        )
+        if self._dead_letters.save(letter):
+            self._outbox.delivered(one)
+        else:
+            self._outbox.put_back(one, _UNSAVED)
+
+
+def _rerouted(envelope: bytes, index: str) -> bytes:
+    try:
+        return with_key(envelope, "index", index)
+    except (ValueError, RecursionError):
+        return envelope
