@@ -120,7 +120,10 @@ def test_a_torn_end_hides_nothing_that_was_saved(
     tail = data.draw(st.sampled_from([b"", b"\0" * 50, b"\x1f\x8b\x08garbage"]))
     path.write_bytes(whole[:cut] + tail)
     saved = sum(end <= cut for end in ends)
-    assert list(read(path)) == [letter(number) for number in range(saved)]
+    found = list(read(path))
+    # Zeros may happen to be what was cut off, so one more can be whole.
+    assert saved <= len(found) <= saved + 1
+    assert found == [letter(number) for number in range(len(found))]
 
 
 def test_a_full_disk_is_a_full_spool_and_leaves_no_half_line(tmp_path: Path) -> None:
