@@ -4,6 +4,7 @@ The collector is a stand-in in a process of its own that counts lines and looks 
 realistic envelopes; gzip's share depends on them. Run it on the interpreter that is asked about:
 
     pypy3 bench/send.py
+    pypy3 bench/send.py --ack 2
     pypy3 bench/send.py --bytes 500M --connections 8 --url https://splunk:8088 --token ...
 """
 
@@ -119,6 +120,7 @@ def main() -> None:
     parser.add_argument("--bytes", default="300M", help="per row, such as 300M; default %(default)s")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--gzip", default="0,1,6", help="levels; default %(default)s")
+    parser.add_argument("--ack", type=float, metavar="S", help="with acknowledgement after S seconds instead")
     parser.add_argument("--url", help="a collector of your own instead of the stand-in")
     parser.add_argument("--token", default=DEMO_TOKEN)
     args = parser.parse_args()
@@ -129,14 +131,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ca = ThrowawayCa(Path(folder))
         pair = ca.server(["localhost", "127.0.0.1"])
-        rows = (
-            [("given", args.url, ())]
-            if args.url
-            else [
+        rows: list[tuple[str, str | None, tuple[str, ...]]]
+        if args.url:
+            rows = [("given", args.url, ())]
+        elif args.ack is not None:
+            acked = ("--token", f"{DEMO_TOKEN},use_ack", "--ack-latency", str(args.ack))
+            rows = [("no ack", None, ()), ("ack", None, acked)]
+        else:
+            rows = [
                 ("plain", None, ()),
                 ("TLS", None, ("--cert", str(pair.cert), "--key", str(pair.key))),
             ]
-        )
         for name, url, more in rows:
             for level in map(int, args.gzip.split(",")):
                 with standin(*more) as own:

@@ -117,6 +117,34 @@ def test_a_sender_that_gives_up_leaves_its_watch_to_the_next() -> None:
     assert [batch.body() for batch in taken if batch] == [b"x"]
 
 
+def test_keeping_makes_room_when_it_is_short_and_all_comes_back() -> None:
+    box = outbox(max_bytes=20_000, batch_bytes=6000)
+    mine = pull(4)
+    bodies = [b"\n".join(b'{"event":"%d %d"}' % (chunk, n) for n in range(200)) for chunk in range(4)]
+    for body in bodies:
+        assert box.put(mine, body, 200, LONG)
+    total = box.bytes_in_flight
+    batches = [box.take(LONG) for _ in bodies]
+    for batch in batches:
+        assert batch is not None
+        box.keep(batch)
+    kept = box.bytes_in_flight
+    assert kept <= 10_000
+    assert sum(batch.raw_size for batch in batches if batch) == total
+    for batch in batches:
+        assert batch is not None
+        box.put_back(batch, 0.0)
+    assert box.bytes_in_flight == total
+    for body in bodies:
+        again = box.take(LONG)
+        assert again is not None
+        assert again.body() == body
+        box.keep(again)
+        box.delivered(again)
+    assert box.bytes_in_flight == 0
+    assert mine.lease.committed == "c1"
+
+
 def test_close_wakes_everybody_and_refuses() -> None:
     box = outbox(max_bytes=1, batch_bytes=10, batch_age=LONG)
     mine = pull(2)
@@ -280,6 +308,22 @@ class Delivery(RuleBasedStateMachine):
             self.forget(batch)
             self.box.delivered(batch)
 
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def keep(self, data: st.DataObject) -> None:
+        """Then wait, and either finish or put back."""
+        batch = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
+        names, raw = batch.body().split(b"\n"), batch.size
+        self.box.keep(batch)
+        assert batch.raw_size == raw
+        if data.draw(st.booleans()):
+            self.box.put_back(batch, 0.0)
+            assert batch.body().split(b"\n") == names
+            self.queued.update(names)
+        else:
+            self.forget_names(names)
+            self.box.delivered(batch)
+
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def revoke(self, data: st.DataObject) -> None:
@@ -297,7 +341,10 @@ class Delivery(RuleBasedStateMachine):
         return self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
 
     def forget(self, batch: Batch) -> None:
-        for name in batch.body().split(b"\n"):
+        self.forget_names(batch.body().split(b"\n"))
+
+    def forget_names(self, names: list[bytes]) -> None:
+        for name in names:
             for pulls in self.pulls.values():
                 for _, missing in pulls:
                     missing.discard(name)

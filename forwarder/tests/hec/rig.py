@@ -132,6 +132,7 @@ class Rig:
             "batch_age": 0.01,
         }
         outside = {name: more.pop(name, None) for name in ("read_token", "spool", "drop_unsaved")}
+        max_bytes: int = more.pop("max_bytes", 10_000_000)
         self.settings = HecSettings(**{**options, **more})
         self.fence = Fence(3600)
         self.leases: list[Lease] = []
@@ -141,7 +142,7 @@ class Rig:
         self.ends: dict[int, str] = {}
         self._cursors = itertools.count()
         self.outbox = Outbox(
-            max_bytes=10_000_000, batch_bytes=self.settings.batch_bytes, batch_age=self.settings.batch_age
+            max_bytes=max_bytes, batch_bytes=self.settings.batch_bytes, batch_age=self.settings.batch_age
         )
         self.sender = Sender(
             self.settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -189,6 +190,23 @@ def test_busy_and_warnings_with_acknowledgement() -> None:
         hec.faults.add(Fault("warn", times=4, code=25))
         rig.feed(300)
         assert duplicates(rig, hec) == rig.counts.totals["possible duplicates"]
+
+
+def test_what_waits_for_acknowledgement_makes_room_for_more() -> None:
+    """More than the bound is accepted before the first acknowledgement, and comes back whole when lost."""
+    bound = 100_000
+    with standin() as hec, running(hec.url, max_bytes=bound, batch_bytes=10_000, ack_timeout=20.0) as rig:
+        hec.clock.freeze()
+        feeder = threading.Thread(target=rig.feed, args=(3000,))
+        feeder.start()
+        wait_until(lambda: hec.store.summary()["bytes"] > 2 * bound)
+        assert rig.outbox.bytes_in_flight < bound + 10_000
+        for node in hec.cluster.nodes:
+            node.restart()
+        hec.clock.run()
+        rig.feed(10)
+        duplicates(rig, hec)
+        feeder.join()
 
 
 def test_revoked_while_waiting_for_the_acknowledgement() -> None:

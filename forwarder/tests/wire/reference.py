@@ -7,6 +7,8 @@ Python refuses a whole message for one string that is not UTF-8, and upb does no
 from __future__ import annotations
 
 import json
+import re
+import string
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -136,6 +138,10 @@ def read_json(raw: bytes) -> Any | None:
 
 
 def _load(text: str) -> Any:
+    # In pure Python, `json` reads the digits of an escape by int(), which takes "+041" too.
+    for digits in re.findall(r"\\(?:u(.{0,4})|.)", text, re.DOTALL):
+        if not set(digits) <= set(string.hexdigits):
+            raise ValueError(f"{digits!r} are no four hexadecimal digits")
     return json.loads(
         text, object_pairs_hook=tuple, parse_int=_number, parse_float=_number, parse_constant=_refuse
     )

@@ -112,6 +112,7 @@ def encoded_or_error(data: bytes) -> Encoded | WireError:
     | st.text("{}[]\",:\\ \n0129.eE+-truefalsnulNaIity'dD8cC", max_size=20).map(str.encode)
 )
 @example(b'{"a":"\\ud800","a":1}')
+@example(b'["\\u+041"]')
 @example(b"[" * 100 + b"]" * 100)
 @example(b"[" * 101 + b"]" * 101)
 @example(b'{"a":' * 100 + b"[1]" + b"}" * 100)

@@ -102,9 +102,25 @@ class Outbox:
             return heapq.heappop(self._returned)[2]
         return self._batcher.cut()
 
+    def keep(self, batch: Batch) -> None:
+        """`batch` is accepted but not acknowledged: compress it if bytes in flight are short.
+
+        Else the bound, divided by the time to an acknowledgement, would be all the throughput there is.
+        """
+        if self._in_flight <= self.max_bytes // 2:
+            return
+        before = batch.size
+        batch.pack()
+        with self._room:
+            self._in_flight += batch.size - before
+            self._room.notify_all()
+
     def put_back(self, batch: Batch, delay: float) -> None:
         """`batch` is to be taken again, `delay` seconds from now at the earliest."""
+        before = batch.size
+        batch.unpack()
         with self._work:
+            self._in_flight += batch.size - before
             heapq.heappush(self._returned, (self._clock() + delay, next(self._returns), batch))
             self._work.notify()
 

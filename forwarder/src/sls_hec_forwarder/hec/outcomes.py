@@ -101,7 +101,7 @@ class Outcomes:
 
     def delivered(self, batch: Batch) -> None:
         """All of it is at its destination."""
-        self._observer.delivered(self._endpoint, batch.events, batch.size)
+        self._observer.delivered(self._endpoint, batch.events, batch.raw_size)
         self._outbox.delivered(batch)
 
     def again(self, batch: Batch, may_have_taken: bool) -> None:

@@ -156,6 +156,7 @@ class Worker(threading.Thread):
             self._lost(self._acks.give_up())
         if answer.ack_id is not None:
             self._client.sticky = True
+            self._outbox.keep(batch)
             self._lost(self._acks.accepted(batch, answer.ack_id, self._clock()))
             self._episodes.end(f"no ack {self._endpoint.name}", f"{self._endpoint.name}: acknowledges events")
         elif answer.action in (Action.DONE, Action.DONE_SLOW_DOWN) or not self._client.sticky:
