@@ -14,12 +14,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from sls_hec_forwarder import checks, logs
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import RelayError, SettingsError
+from sls_hec_forwarder.hec.deadletter import Spool
 from sls_hec_forwarder.hec.sender import Sender
 from sls_hec_forwarder.metrics import Metrics
 from sls_hec_forwarder.notify import Notifier
@@ -71,6 +73,8 @@ class Service:
             self._outbox,
             episodes=logs.Episodes(logging.getLogger("sls_hec_forwarder.hec")),
             observer=self._metrics.hec,
+            spool=spool(settings),
+            drop_unsaved=settings.relay.spool_full == "drop",
             read_token=lambda: self._read_secrets().hec.token,
         )
         self._consumer = Consumer(
@@ -242,3 +246,9 @@ def rules(settings: Settings) -> Rules:
         # A server-side query regroups logs: a position in the answer names no event any more.
         identity=relay.identity and not sls.query and not sls.processor,
     )
+
+
+def spool(settings: Settings) -> Spool | None:
+    """Where dead letters go, if the settings name a place."""
+    relay = settings.relay
+    return Spool(Path(relay.spool_dir), relay.spool_bytes, settings.sls.consumer) if relay.spool_dir else None

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from sls_hec_forwarder.cli.run import MALLOC, PYPY_GC
+from sls_hec_forwarder.hec.deadletter import files, read
 
 from .conftest import TIMEOUT, World, ended
 
@@ -42,6 +43,35 @@ def test_logs_arrive_and_a_signal_ends_it(world: World) -> None:
         _, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0
     assert world.settings["SLS_AK_KEY"] not in err
+
+
+def letters(folder: Path) -> int:
+    return sum(1 for path in files(folder) for _ in read(path))
+
+
+def dropped(log: Path) -> bool:
+    return log.exists() and "they are DROPPED" in log.read_text()
+
+
+@pytest.mark.parametrize("full", ["hold", "drop"])
+def test_refused_events_become_dead_letters(world: World, tmp_path: Path, full: str) -> None:
+    """Saved, or given up where the settings want that and there is no place for them."""
+    log = tmp_path / "log"
+    world.hec.tokens.change("demo", indexes=["main"])
+    world.settings.update(HEC_INDEX="secret", RELAY_SPOOL_FULL=full, RELAY_LOG_FILE=str(log))
+    if full == "hold":
+        world.settings["RELAY_SPOOL_DIR"] = str(tmp_path / "spool")
+    world.sls.load("proj", "store", logs=20)
+    with ended(world.start("run")) as process:
+        deadline = time.monotonic() + TIMEOUT
+        while letters(tmp_path / "spool") < 20 if full == "hold" else not dropped(log):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0
+    assert world.hec.store.total == 0
 
 
 def test_the_first_line_names_what_is_set_without_secrets(world: World) -> None:
