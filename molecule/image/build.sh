@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes the image of the test hosts, unless it is there already, and prints its name.
 #
-#   TESTHOST_IMAGE   use this image as it is: systemd, python3, sudo, sshd, the account "deploy"
-#   TESTHOST_BASE    build on this image, such as docker.io/library/ubuntu:24.04
-#   TESTHOST_ENGINE  podman (default) or docker
+#   TESTHOST_IMAGE     use this image as it is: systemd, python3, sudo, sshd, the account "deploy"
+#   TESTHOST_BASE      build on this image, such as docker.io/library/ubuntu:24.04
+#   TESTHOST_PACKAGES  packages to have in it, beside those of the file "packages"
+#   TESTHOST_ENGINE    podman (default) or docker
 #
 # Without the first two, Debian is bootstrapped from this machine's own package sources, which needs no
 # image registry; where that is not possible, on Ubuntu's image.
@@ -16,12 +17,13 @@ if [[ -n ${TESTHOST_IMAGE:-} ]]; then
 fi
 engine=${TESTHOST_ENGINE:-podman}
 base=${TESTHOST_BASE:-}
+read -ra packages <<<"$(xargs <packages) ${TESTHOST_PACKAGES:-}"
 sources=/etc/apt/sources.list.d/debian.sources
 if [[ -z $base ]] && ! { [[ -e $sources ]] && command -v mmdebstrap >/dev/null; }; then
   base=docker.io/library/ubuntu:24.04
 fi
 
-key=$( (cat packages provision.sh testhost-init Containerfile build.sh; echo "$base") | sha256sum | cut -c1-12)
+key=$( (cat provision.sh testhost-init Containerfile build.sh; echo "$base ${packages[*]}") | sha256sum | cut -c1-12)
 image=localhost/sls-hec-testhost:$key
 if "$engine" image inspect "$image" >/dev/null 2>&1; then
   echo "$image"
@@ -29,7 +31,7 @@ if "$engine" image inspect "$image" >/dev/null 2>&1; then
 fi
 
 if [[ -n $base ]]; then
-  "$engine" build --quiet --build-arg "BASE=$base" --tag "$image" . >&2
+  "$engine" build --quiet --build-arg "BASE=$base" --build-arg "PACKAGES=${packages[*]}" --tag "$image" . >&2
 else
   tree=$(mktemp --suffix=.tar)
   trap 'rm -f "$tree"' EXIT
@@ -41,7 +43,7 @@ else
     --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
     --aptopt='Acquire::Languages "none"' \
-    --include="$(paste -sd, packages)" \
+    --include="$(IFS=, && echo "${packages[*]}")" \
     --customize-hook='copy-in testhost-init /usr/local/sbin' \
     --customize-hook='copy-in provision.sh /tmp' \
     --customize-hook='chroot "$1" sh /tmp/provision.sh; rm "$1/tmp/provision.sh"' \
