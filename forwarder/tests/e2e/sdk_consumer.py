@@ -1,7 +1,9 @@
 """The SDK's own ConsumerWorker as another member of the relay's group: a program for tests.
 
-Sends what it reads to HEC with the relay's identity, one request per pull, and saves its checkpoint after
-each. Ends on SIGTERM. Settings come from the environment under the relay's names.
+Sends what it reads to HEC with the relay's identity, and saves its checkpoint after each pull. Like the relay it
+loses nothing: it tries for as long as HEC does not take an event, and what HEC refuses for good is written down
+in the file that SDK_DEAD_LETTERS names, one identity a line. Ends on SIGTERM. Settings come from the environment
+under the relay's names.
 """
 
 from __future__ import annotations
@@ -10,11 +12,19 @@ import json
 import os
 import signal
 import sys
+import threading
+import uuid
 from typing import Any
 
 import requests
 from aliyun.log.consumer import ConsumerProcessorBase, ConsumerWorker, CursorPosition, LogHubConfig
 from aliyun.log.pulllog_response import PullLogResponse
+
+SLICE = 50  # events of a request
+PAUSE = 0.5  # seconds between two tries
+PATIENCE = 15  # questions for an acknowledgement
+
+stopping = threading.Event()
 
 
 class Forward(ConsumerProcessorBase):
@@ -25,10 +35,8 @@ class Forward(ConsumerProcessorBase):
         # The SDK hands the whole answer to `process`: its headers name the cursors of the groups.
         self._preprocessor = lambda response: response
         self._source = source
-        self._url = os.environ["HEC_ENDPOINTS"] + "/services/collector/event"
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.headers["Authorization"] = "Splunk " + os.environ["HEC_TOKEN"]
+        self._rules = json.loads(os.environ.get("HEC_TOPIC_RULES", "{}"))
+        self._hec = Hec()
 
     def process(self, response: PullLogResponse, check_point_tracker: Any) -> None:
         first = int(response.get_header("x-log-read-last-cursor")) - response.get_loggroup_count() + 1
@@ -45,12 +53,76 @@ class Forward(ConsumerProcessorBase):
                         "source": self._source,
                         "event": event,
                         "fields": {"sls_id": identity},
+                        **self._rules.get(group.Topic, {}),
                     }
                 )
+        for start in range(0, len(envelopes), SLICE):
+            self._hec.deliver(envelopes[start : start + SLICE])
+        # Never raises: the SDK would take the pull for failed.
+        self.save_checkpoint(check_point_tracker, force=True)
+
+
+class Hec:
+    """Where the events go. Used by one thread."""
+
+    def __init__(self) -> None:
+        self._url = os.environ["HEC_ENDPOINTS"] + "/services/collector"
+        self._dead_letters = os.environ.get("SDK_DEAD_LETTERS", "")
+        self._session = self._connect()
+
+    def deliver(self, envelopes: list[dict[str, Any]]) -> None:
+        """Return when all of them are taken or written down as dead letters."""
+        while not self._post(envelopes):
+            if stopping.wait(PAUSE):
+                # Nothing of the pull may be saved as done, and the SDK knows no other way to say so.
+                os._exit(0)
+
+    def _post(self, envelopes: list[dict[str, Any]]) -> bool:
         body = "\n".join(json.dumps(envelope) for envelope in envelopes)
-        answer = self._session.post(self._url, data=body.encode(), timeout=30)
-        answer.raise_for_status()
-        check_point_tracker.save_check_point(True)
+        try:
+            answer = self._session.post(self._url + "/event", data=body.encode(), timeout=5)
+            given = {"code": None} if answer.status_code == 413 else answer.json()
+            code = given["code"]
+            taken = answer.status_code == 200 and code in (0, 24, 25)
+            if taken and "ackId" in given:
+                return self._indexed(given["ackId"])
+        except (requests.RequestException, ValueError, KeyError, TypeError):
+            self._session.close()
+            self._session = self._connect()
+            return False
+        if answer.status_code == 413 or (answer.status_code == 400 and code in (6, 7)):
+            if len(envelopes) > 1:
+                for envelope in envelopes:
+                    self.deliver([envelope])
+                return True
+            return self._bury(envelopes[0])
+        return bool(taken)
+
+    def _indexed(self, ack: int) -> bool:
+        """Whether the request was acknowledged within a few seconds."""
+        for _ in range(PATIENCE):
+            answer = self._session.post(self._url + "/ack", json={"acks": [ack]}, timeout=5)
+            if answer.json()["acks"][str(ack)]:
+                return True
+            stopping.wait(PAUSE)
+        return False
+
+    def _bury(self, envelope: dict[str, Any]) -> bool:
+        if not self._dead_letters:
+            return False
+        with open(self._dead_letters, "a") as file:
+            file.write(envelope["fields"]["sls_id"] + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return True
+
+    def _connect(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = os.environ.get("HEC_CA_FILE") or True
+        session.headers["Authorization"] = "Splunk " + os.environ["HEC_TOKEN"]
+        session.headers["X-Splunk-Request-Channel"] = str(uuid.uuid4())
+        return session
 
 
 def main() -> None:
@@ -70,7 +142,12 @@ def main() -> None:
     )
     config.consumer_group_time_out = int(env["SLS_GROUP_TIMEOUT"])
     worker = ConsumerWorker(Forward, config, args=(f"sls:{env['SLS_PROJECT']}/{env['SLS_LOGSTORE']}",))
-    signal.signal(signal.SIGTERM, lambda *_: worker.shutdown())
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        worker.shutdown()
+
+    signal.signal(signal.SIGTERM, stop)
     worker.start()
     sys.stdout.write("started\n")
     sys.stdout.flush()

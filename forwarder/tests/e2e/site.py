@@ -31,10 +31,12 @@ def wait_until(true: Callable[[], bool], what: str, patience: float = PATIENCE) 
 class Site:
     """Use as a context manager; ends every program that it started."""
 
-    def __init__(self, folder: Path, *, shards: int = 8) -> None:
+    def __init__(
+        self, folder: Path, *, shards: int = 8, sls: SlsStandin | None = None, hec: HecStandin | None = None
+    ) -> None:
         self.folder = folder
-        self.sls = SlsStandin()
-        self.hec = HecStandin()
+        self.sls = SlsStandin() if sls is None else sls
+        self.hec = HecStandin() if hec is None else hec
         self._shards = shards
         self._stack = ExitStack()
 
@@ -74,14 +76,14 @@ class Site:
         relay = RelayProcess(python, self.environ(consumer, **changes), self.folder)
         return self._stack.enter_context(relay)
 
-    def sdk_worker(self, consumer: str) -> subprocess.Popen[bytes]:
+    def sdk_worker(self, consumer: str, **changes: str) -> subprocess.Popen[bytes]:
         """The SDK's ConsumerWorker as a member of the same group, started."""
         program = Path(__file__).with_name("sdk_consumer.py")
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         with open(self.folder / f"{consumer}.log", "ab") as log:
             worker = subprocess.Popen(
                 [sys.executable, str(program)],
-                env={**inherited, **self.environ(consumer)},
+                env={**inherited, **self.environ(consumer, **changes)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
