@@ -64,6 +64,10 @@ class RelayProcess:
             raise AssertionError(f"the relay did not become ready:\n{self.log()}")
         return self
 
+    @property
+    def ready(self) -> bool:
+        return self._ready.is_set()
+
     def _listen(self) -> None:
         """Reads what systemd would read: the queue of the socket is short."""
         while not self._closing.is_set():

@@ -1,9 +1,9 @@
 """The SDK's own ConsumerWorker as another member of the relay's group: a program for tests.
 
-Sends what it reads to HEC with the relay's identity, and saves its checkpoint after each pull. Like the relay it
-loses nothing: it tries for as long as HEC does not take an event, and what HEC refuses for good is written down
-in the file that SDK_DEAD_LETTERS names, one identity a line. Ends on SIGTERM. Settings come from the environment
-under the relay's names.
+Sends what it reads to HEC with the relay's identity, and saves its checkpoint after each pull. Like the relay
+it loses nothing: it tries for as long as HEC does not take an event, and what HEC refuses for good is written
+down in the file that SDK_DEAD_LETTERS names, one identity a line. Ends on SIGTERM. Settings come from the
+environment under the relay's names.
 """
 
 from __future__ import annotations
