@@ -12,6 +12,28 @@ appliance_packages() {
   fi
 }
 
+# choose_engine: set and export what Molecule, create.yml and this machine's podman need to know.
+choose_engine() {
+  export TESTHOST_ENGINE=${TESTHOST_ENGINE:-podman}
+  engine=$TESTHOST_ENGINE
+  if [[ $engine == podman && $(stat -fc %T /sys/fs/cgroup) != cgroup2fs ]]; then
+    export CONTAINERS_CONF=$root/molecule/containers.conf
+  fi
+}
+
+# remove_testhosts SCENARIO: the hosts and networks of one scenario, also what an interrupted run left; but
+# nothing of one that runs beside it.
+remove_testhosts() {
+  local id
+  command -v "$engine" >/dev/null || return 0
+  for id in $("$engine" ps --all --quiet --filter "label=sls-hec-testhost=$1"); do
+    "$engine" rm --force --volumes "$id" >/dev/null
+  done
+  for id in $("$engine" network ls --quiet --filter "label=sls-hec-testhost=$1"); do
+    "$engine" network rm "$id" >/dev/null
+  done
+}
+
 # controller_env: print the folder of a virtual environment with what requirements.txt locks; made anew when that
 # or the interpreter changes.
 controller_env() {
