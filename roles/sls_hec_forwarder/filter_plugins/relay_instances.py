@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -71,6 +71,14 @@ def relay_environment(instance: Mapping[str, Any], credentials: str) -> dict[str
     for name in instance["secrets"]:
         environment[name if name in FILES else f"{name}_FILE"] = f"{credentials}/{name}"
     return environment
+
+
+def relay_names(instances: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """For each consumer, the name in the consumer group of each of its instances."""
+    names: dict[str, dict[str, str]] = {}
+    for instance in instances:
+        names.setdefault(instance["consumer"], {})[instance["id"]] = instance["settings"]["SLS_CONSUMER"]
+    return names
 
 
 def relay_digest(instance: Mapping[str, Any], *more: Any) -> str:
@@ -180,4 +188,5 @@ class FilterModule:
             "relay_instances": relay_instances,
             "relay_environment": relay_environment,
             "relay_digest": relay_digest,
+            "relay_names": relay_names,
         }
