@@ -5,15 +5,22 @@ from __future__ import annotations
 import argparse
 import importlib
 import platform
+from datetime import datetime
 from importlib.metadata import version
 from typing import Callable
 
+from sls_hec_forwarder.replay.selection import KEYS
+from sls_hec_forwarder.settings import values
+
+#: Events a second that `replay send` sends.
+REPLAY_RATE = 500.0
 #: Seconds between the two samples of `status`, and between the refreshes of `--watch`.
 SAMPLE_INTERVAL = 5.0
 
 _EXIT_STATUS = """exit status:
   0  all is well; for `run`: stopped as asked, or the backfill is complete
-  1  failed: a check did, SLS cannot be asked, or the relay could not go on
+  1  failed: a check did, SLS cannot be asked, or the relay could not go on; of `replay`: something that was
+     meant is still in the folder, or cannot be read
   2  wrong settings or arguments; starting again changes nothing
 """
 
@@ -56,7 +63,57 @@ def parser() -> argparse.ArgumentParser:
         "(default: %(default)g); 0: a single sample",
     )
     status.set_defaults(command=_command("status"))
+    _replay(commands)
     return top
+
+
+def _replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    what = "look at dead letters in RELAY_SPOOL_DIR, and send them again"
+    replay = commands.add_parser("replay", help=what, description=f"{what[0].upper()}{what[1:]}.")
+    actions = replay.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listed = _add(actions, "list", "how many there are, by file and by what the collector said")
+    shown = _add(actions, "show", "each of them, with its envelope")
+    sent = _add(actions, "send", "send them, and remove from the folder what is accepted")
+    for action in (listed, shown, sent):
+        action.set_defaults(command=_command("replay"))
+        action.add_argument("--json", action="store_true", help="JSON, one object a line")
+        _selection(
+            action.add_argument_group("which ones; each option may be given again, any of them will do")
+        )
+    listed.set_defaults(action="list")
+    shown.set_defaults(action="show")
+    sent.set_defaults(action="send")
+    for action in (shown, sent):
+        action.add_argument("--limit", type=_count, metavar="N", help="not more than so many, oldest first")
+    edits = sent.add_argument_group("what to change on the way")
+    for key in KEYS:
+        edits.add_argument(f"--set-{key}", type=_text, metavar=key.upper(), help=f"another {key}")
+    sent.add_argument(
+        "--dry-run", action="store_true", help="only say what would be sent, and with --json how"
+    )
+    sent.add_argument(
+        "--rate", type=_rate, default=REPLAY_RATE, metavar="N", help="events a second (default: %(default)g)"
+    )
+    sent.add_argument(
+        "--patience",
+        type=_seconds,
+        metavar="SECONDS",
+        help="give up when nothing was accepted or refused for so long (default: HEC_ACK_TIMEOUT)",
+    )
+
+
+def _selection(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--reason", action="append", choices=("refused", "oversize"), help="kind of refusal")
+    group.add_argument("--status", action="append", type=int, metavar="N", help="HTTP status")
+    group.add_argument("--code", action="append", type=_code, metavar="N", help="HEC code, or none")
+    group.add_argument("--shard", action="append", type=int, metavar="N", help="shard of the event")
+    group.add_argument("--id", action="append", metavar="ID", help="sls_id of the event")
+    for key in KEYS:
+        group.add_argument(f"--{key}", action="append", metavar="TEXT", help=f"{key}; '' for events without")
+    group.add_argument("--file", action="append", metavar="GLOB", help="name of the file")
+    group.add_argument("--since", type=_moment, metavar="TIME", help="first refused then or later")
+    group.add_argument("--until", type=_moment, metavar="TIME", help="first refused before")
+    group.add_argument("--below", type=_count, metavar="N", help="refused fewer times than that")
 
 
 def _add(
@@ -89,6 +146,44 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         return status
 
     return call
+
+
+def _moment(text: str) -> float:
+    """Seconds since the epoch; the forms of SLS_START_POSITION."""
+    try:
+        if text in ("begin", "end"):
+            raise ValueError
+        found = datetime.fromisoformat(values.start(text).replace("Z", "+00:00"))
+    except ValueError as error:
+        reason = f" ({error})" if str(error) else ""
+        raise argparse.ArgumentTypeError(
+            f"expected unix seconds, or a time with its zone such as 2026-01-31T08:00:00Z{reason}"
+        ) from None
+    return found.timestamp()
+
+
+def _code(text: str) -> int | None:
+    return None if text == "none" else int(text)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("expected a whole number from 1")
+    return value
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0.01 <= value <= 100_000:
+        raise argparse.ArgumentTypeError("expected events a second, from 0.01 to 100000")
+    return value
+
+
+def _text(text: str) -> str:
+    if not text or not text.isprintable():
+        raise argparse.ArgumentTypeError("expected a text without control characters")
+    return text
 
 
 def _seconds(text: str) -> float:

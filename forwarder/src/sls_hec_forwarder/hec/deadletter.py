@@ -15,20 +15,23 @@ import json
 import os
 import threading
 import time
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Callable, Final
+from typing import Any, Callable, Final, Protocol
 
 from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.hec.envelope import identity
+from sls_hec_forwarder.hec.members import pack, parts
 
 SUFFIX: Final = ".jsonl.gz"
 FILE_BYTES: Final = 4 * 1024 * 1024
-_GZIP: Final = zlib.MAX_WBITS | 16
-_READ: Final = 1 << 16
+_TYPES: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("time", "reason", "text", "endpoint", "envelope"), str),
+    **dict.fromkeys(("status", "shard", "refusals"), int),
+    "tried": dict,
+}
 
 
 class SpoolFull(RelayError):
@@ -37,7 +40,11 @@ class SpoolFull(RelayError):
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A refused event: when (seconds since the epoch), why, by whom, and the envelope as it was sent."""
+    """A refused event: when (seconds since the epoch), why, by whom, and the envelope as it was first sent.
+
+    When it was sent again and refused again, `refusals` counts, `again` is the time of the latest one, which
+    `reason` to `endpoint` are of, and `tried` are the keys of the envelope that were changed for it.
+    """
 
     time: float
     reason: str
@@ -47,30 +54,42 @@ class DeadLetter:
     endpoint: str
     shard: int
     envelope: bytes
+    refusals: int = 1
+    again: float | None = None
+    tried: Mapping[str, str] = field(default_factory=dict)
 
-    def to_line(self) -> bytes:
-        """One line of JSON, without its end."""
-        moment = datetime.fromtimestamp(self.time, timezone.utc)
-        fields = {
-            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    def fields(self) -> dict[str, Any]:
+        """Its line as an object."""
+        return {
+            "time": moment(self.time),
             "reason": self.reason,
             "status": self.status,
             "code": self.code,
             "text": self.text,
             "endpoint": self.endpoint,
             "shard": self.shard,
+            "refusals": self.refusals,
+            "again": None if self.again is None else moment(self.again),
+            "tried": dict(self.tried),
             "id": identity(self.envelope),
             "envelope": self.envelope.decode("utf-8", "surrogateescape"),
         }
-        return json.dumps(fields, separators=(",", ":")).encode("ascii")
+
+    def to_line(self) -> bytes:
+        """One line of JSON, without its end."""
+        return json.dumps(self.fields(), separators=(",", ":")).encode("ascii")
 
     @classmethod
     def from_line(cls, line: bytes) -> DeadLetter:
         """The reverse of `to_line`. Raises ValueError for anything else."""
         try:
             fields = json.loads(line)
+            again = fields.get("again")
+            for name, kind in _TYPES.items():
+                if not isinstance(fields.get(name, kind()), kind):
+                    raise TypeError(f"{name} is a {type(fields[name]).__name__}")
             return cls(
-                time=datetime.fromisoformat(fields["time"].replace("Z", "+00:00")).timestamp(),
+                time=_seconds(fields["time"]),
                 reason=fields["reason"],
                 status=fields["status"],
                 code=fields["code"],
@@ -78,9 +97,29 @@ class DeadLetter:
                 endpoint=fields["endpoint"],
                 shard=fields["shard"],
                 envelope=fields["envelope"].encode("utf-8", "surrogateescape"),
+                refusals=fields.get("refusals", 1),
+                again=None if again is None else _seconds(again),
+                tried=fields.get("tried", {}),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a dead letter: {error!r}") from None
+
+
+def moment(seconds: float) -> str:
+    """Such as 2026-01-31T08:00:00.123Z."""
+    found = datetime.fromtimestamp(seconds, timezone.utc)
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+class Letterbox(Protocol):
+    """Takes dead letters."""
+
+    def append(self, letter: DeadLetter) -> None:
+        """Checkpoints may pass the event when this returns. Raises SpoolFull."""
 
 
 class Spool:
@@ -110,8 +149,7 @@ class Spool:
 
     def append(self, letter: DeadLetter) -> None:
         """Save one; it survives a power cut from now on. Raises SpoolFull, also for a disk that is full."""
-        packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
-        member = packer.compress(letter.to_line() + b"\n") + packer.flush()
+        member = pack_letter(letter)
         with self._lock:
             try:
                 if self.size() + len(member) > self._max_bytes:
@@ -135,7 +173,7 @@ class Spool:
         try:
             before = os.fstat(descriptor).st_size
             try:
-                _write_all(descriptor, member)
+                write_all(descriptor, member)
                 os.fsync(descriptor)
             except OSError:
                 os.ftruncate(descriptor, before)
@@ -148,7 +186,7 @@ class Spool:
         assert self._path is not None
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # replayed meanwhile, perhaps by another user
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -162,17 +200,29 @@ class Spool:
         return descriptor
 
     def _begin(self) -> int:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = self._folder / f"{self._prefix}-{next(self._numbers):06d}{SUFFIX}"
+        self._make_folder()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(self._path, flags, 0o600)
+        while True:
+            self._path = self._folder / f"{self._prefix}-{next(self._numbers):06d}{SUFFIX}"
+            try:
+                descriptor = os.open(self._path, flags, 0o600)
+            except FileExistsError:
+                continue  # in a container, a restart within a second has the same process id
+            break
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except OSError:
             os.close(descriptor)
             raise
         return descriptor
+
+    def _make_folder(self) -> None:
+        """The names of new folders are to be on the disk, too."""
+        new = [folder for folder in (self._folder, *self._folder.parents) if not folder.exists()]
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in new:
+            sync_folder(folder.parent)
 
 
 def files(folder: Path) -> list[Path]:
@@ -184,39 +234,25 @@ def files(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> Iterator[DeadLetter]:
-    """The dead letters of one file. A torn end is passed over. Raises OSError; ValueError for other files."""
-    with path.open("rb") as file:
-        for member in _members(file.read):
-            for line in member.splitlines():
-                yield DeadLetter.from_line(line)
+    """The dead letters of one file; what is no member is passed over. Raises OSError; ValueError."""
+    for part in parts(path.read_bytes()):
+        for line in (part.content or b"").splitlines():
+            yield DeadLetter.from_line(line)
 
 
-def _members(read_some: Callable[[int], bytes]) -> Iterator[bytes]:
-    """The complete gzip members of a file."""
-    pending = b""
-    while True:
-        unpacker = zlib.decompressobj(_GZIP)
-        parts = []
-        while not unpacker.eof:
-            data = pending or read_some(_READ)
-            pending = b""
-            if not data:
-                return
-            try:
-                parts.append(unpacker.decompress(data))
-            except zlib.error:
-                return  # after a power cut a file may end in bytes that were never written
-        pending = unpacker.unused_data
-        yield b"".join(parts)
+def pack_letter(letter: DeadLetter) -> bytes:
+    """What is appended to a file for one letter."""
+    return pack(letter.to_line() + b"\n")
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """As os.write, but all of it."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """A new name is on the disk only when its folder is (fsync(2))."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

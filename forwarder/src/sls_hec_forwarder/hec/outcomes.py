@@ -8,7 +8,7 @@ from typing import Callable, Final
 from sls_hec_forwarder.delivery.batcher import Batch
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.hec.answers import INCORRECT_INDEX, Action, Answer
-from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, SpoolFull
+from sls_hec_forwarder.hec.deadletter import DeadLetter, Letterbox, SpoolFull
 from sls_hec_forwarder.hec.envelope import with_key
 from sls_hec_forwarder.hec.isolate import judge
 from sls_hec_forwarder.hec.observer import Observer
@@ -27,7 +27,7 @@ class DeadLetters:
 
     def __init__(
         self,
-        spool: Spool | None,
+        spool: Letterbox | None,
         observer: Observer,
         episodes: Episodes,
         *,

@@ -14,7 +14,7 @@ from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.hec.acks import Acks
 from sls_hec_forwarder.hec.client import Client
 from sls_hec_forwarder.hec.connection import Connection
-from sls_hec_forwarder.hec.deadletter import Spool
+from sls_hec_forwarder.hec.deadletter import Letterbox
 from sls_hec_forwarder.hec.endpoints import Endpoint, Gate
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.outcomes import DeadLetters, Outcomes
@@ -43,7 +43,7 @@ class Sender:
         *,
         episodes: Episodes,
         observer: Observer | None = None,
-        spool: Spool | None = None,
+        spool: Letterbox | None = None,
         drop_unsaved: bool = False,
         read_token: Callable[[], str] | None = None,
         clock: Callable[[], float] = time.monotonic,

@@ -1,0 +1,157 @@
+"""`replay`: dead letters are listed and shown; `send` has a module of its own."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from itertools import islice
+from pathlib import Path
+
+from sls_hec_forwarder import settings as configuration
+from sls_hec_forwarder.cli.output import plain, table
+from sls_hec_forwarder.cli.replay_send import Sending, edits_of, unreadable
+from sls_hec_forwarder.errors import SettingsError
+from sls_hec_forwarder.hec.deadletter import DeadLetter, moment
+from sls_hec_forwarder.replay.reading import Reading
+from sls_hec_forwarder.replay.selection import KEYS, CannotSend, Selection, edited
+from sls_hec_forwarder.settings import Settings
+from sls_hec_forwarder.settings.env_file import environment
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """1 when something that was meant is still there, or cannot be read."""
+    environ = environment(os.environ, arguments.env_file)
+    settings = configuration.load(environ)
+    if not settings.relay.spool_dir:
+        raise SettingsError(["RELAY_SPOOL_DIR: required by replay: the folder of the dead letters"])
+    selection = _selection(arguments)
+    folder = Path(settings.relay.spool_dir)
+    try:
+        if arguments.action == "list":
+            return _list(folder, selection, settings, arguments.json)
+        if arguments.action == "show":
+            return _show(folder, selection, arguments)
+        if arguments.dry_run:
+            return _dry_run(folder, selection, arguments)
+        return Sending(folder, selection, settings, environ, arguments).run()
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        print(f"{error.filename or folder}: {error.strerror or error}", file=sys.stderr)
+        return 1
+
+
+def _selection(arguments: argparse.Namespace) -> Selection:
+    return Selection(
+        reasons=tuple(arguments.reason or ()),
+        statuses=tuple(arguments.status or ()),
+        codes=tuple(arguments.code or ()),
+        shards=tuple(arguments.shard or ()),
+        ids=tuple(arguments.id or ()),
+        files=tuple(arguments.file or ()),
+        envelope=tuple((key, tuple(vars(arguments)[key])) for key in KEYS if vars(arguments)[key]),
+        since=arguments.since,
+        until=arguments.until,
+        below=arguments.below,
+    )
+
+
+def _complain(reading: Reading) -> int:
+    for path, count in reading.unreadable.items():
+        print(unreadable(path, count), file=sys.stderr)
+    return 1 if reading.unreadable else 0
+
+
+@dataclasses.dataclass
+class _Group:
+    """Letters of one file that were refused alike; times are of the first refusals."""
+
+    events: int
+    first: float
+    last: float
+    refusals: int
+
+
+def _list(folder: Path, selection: Selection, settings: Settings, as_json: bool) -> int:
+    reading = Reading(folder, selection)
+    groups: dict[tuple[str, str, int, int | None, str], _Group] = {}
+    for name, letter in reading.letters():
+        key = (name, letter.reason, letter.status, letter.code, letter.text)
+        group = groups.setdefault(key, _Group(0, letter.time, letter.time, 0))
+        group.events += 1
+        group.first = min(group.first, letter.time)
+        group.last = max(group.last, letter.time)
+        group.refusals = max(group.refusals, letter.refusals)
+    if as_json:
+        for (name, reason, status, code, text), group in groups.items():
+            what = {"file": name, "reason": reason, "status": status, "code": code, "text": text}
+            times = {"first": moment(group.first), "last": moment(group.last)}
+            print(json.dumps({**what, **dataclasses.asdict(group), **times}))
+        return _complain(reading)
+    titles = ("FILE", "EVENTS", "REASON", "STATUS", "CODE", "FIRST", "LAST", "REFUSED", "TEXT")
+    rows = [
+        (
+            name,
+            str(group.events),
+            reason,
+            str(status),
+            "-" if code is None else str(code),
+            moment(group.first),
+            moment(group.last),
+            f"{group.refusals} x",
+            plain(text),
+        )
+        for (name, reason, status, code, text), group in groups.items()
+    ]
+    if rows:
+        print(table(rows, titles) + "\n")
+    events = sum(group.events for group in groups.values())
+    files = len({name for name, *_ in groups})
+    print(f"{events} events in {files} files; {reading.bytes} of at most {settings.relay.spool_bytes} bytes")
+    return _complain(reading)
+
+
+def _show(folder: Path, selection: Selection, arguments: argparse.Namespace) -> int:
+    reading = Reading(folder, selection)
+    for name, letter in islice(reading.letters(), arguments.limit):
+        print(_record(name, letter, arguments.json))
+    return _complain(reading)
+
+
+def _record(name: str, letter: DeadLetter, as_json: bool) -> str:
+    fields = letter.fields()
+    if as_json:
+        return json.dumps({"file": name, **fields})
+    code = "" if letter.code is None else f", code {letter.code}"
+    lines = [
+        f"{fields['time']}  {letter.reason}: {plain(letter.text)} (HTTP {letter.status}{code})",
+        f"  shard {letter.shard}, id {fields['id'] or '-'}, by {plain(letter.endpoint)}, in {name}",
+    ]
+    if letter.again is not None:
+        tried = "".join(f", with {key} {plain(value)}" for key, value in letter.tried.items())
+        lines.append(f"  refused {letter.refusals} times, the last time at {moment(letter.again)}{tried}")
+    return "\n".join([*lines, f"  {plain(fields['envelope'])}"])
+
+
+def _dry_run(folder: Path, selection: Selection, arguments: argparse.Namespace) -> int:
+    reading = Reading(folder, selection)
+    edits, sent, unsent = edits_of(arguments), 0, 0
+    for name, letter in islice(reading.letters(), arguments.limit):
+        try:
+            envelope = edited(letter.envelope, edits)
+        except CannotSend as problem:
+            unsent += 1
+            print(f"{name}: id {letter.fields()['id'] or '-'}: cannot be sent: {problem}", file=sys.stderr)
+            continue
+        sent += 1
+        if arguments.json:
+            print(_record(name, dataclasses.replace(letter, envelope=envelope), as_json=True))
+    if not arguments.json:
+        print(
+            f"{sent} would be sent, in {sent / arguments.rate:.0f} s at least; "
+            f"{unsent} cannot be sent as they are"
+        )
+    return _complain(reading) or (1 if unsent else 0)

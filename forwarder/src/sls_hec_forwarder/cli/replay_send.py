@@ -1,0 +1,178 @@
+"""`replay send`: sends dead letters again, file by file."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Callable
+
+from sls_hec_forwarder import settings as configuration
+from sls_hec_forwarder.cli.output import plain
+from sls_hec_forwarder.logs import Episodes, Secrets
+from sls_hec_forwarder.replay.reading import chosen_files
+from sls_hec_forwarder.replay.resend import GivenUp, Resend
+from sls_hec_forwarder.replay.selection import KEYS, Selection
+from sls_hec_forwarder.replay.spoolfile import SpoolFile, SpoolFileError
+from sls_hec_forwarder.settings import Settings
+
+_log = logging.getLogger("sls_hec_forwarder")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def edits_of(arguments: argparse.Namespace) -> dict[str, str]:
+    """What `--set-index` and the like say."""
+    given = vars(arguments)
+    return {key: given[f"set_{key}"] for key in KEYS if given[f"set_{key}"] is not None}
+
+
+def unreadable(path: Path, count: int) -> str:
+    """A line about a damaged file."""
+    return f"{path}: {count} bytes are no dead letters; they are left there"
+
+
+class _Lines(logging.Handler):
+    """What the sender has to say, as plain lines on standard error."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        super().__init__(logging.INFO)
+        self._secrets = secrets
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self._secrets.hide(self.format(record))
+        print(" ".join(plain(each) for each in text.splitlines()), file=sys.stderr)
+
+
+class Sending:
+    """`replay send`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        selection: Selection,
+        settings: Settings,
+        environ: Mapping[str, str],
+        arguments: argparse.Namespace,
+    ) -> None:
+        self._folder = folder
+        self._selection = selection
+        self._settings = settings
+        self._environ = environ
+        self._arguments = arguments
+        self._left = arguments.limit
+        self._failed = False
+
+    def run(self) -> int:
+        arguments, settings = self._arguments, self._settings
+        secrets = Secrets()
+        secrets.add(configuration.secrets(settings))
+        patience = settings.hec.ack_timeout if arguments.patience is None else arguments.patience
+        resend = Resend(
+            settings,
+            rate=arguments.rate,
+            patience=patience,
+            episodes=Episodes(_log),
+            read_token=self._read_token(secrets),
+            edits=edits_of(arguments),
+        )
+        with _said(secrets), _stopped_by_signals(resend), resend:
+            self._files(resend)
+        return self._report(resend)
+
+    def _read_token(self, secrets: Secrets) -> Callable[[], str]:
+        def read() -> str:
+            settings = configuration.reload_secrets(self._settings, self._environ)
+            secrets.add(configuration.secrets(settings))
+            return settings.hec.token
+
+        return read
+
+    def _files(self, resend: Resend) -> None:
+        for path in chosen_files(self._folder, self._selection):
+            if resend.stop.is_set() or self._left == 0:
+                return
+            try:
+                with SpoolFile(path) as file:
+                    self._file(resend, file)
+            except FileNotFoundError:
+                continue  # another replay has done it
+            except SpoolFileError as problem:
+                self._fail(str(problem))
+            except GivenUp as problem:
+                self._fail(f"given up: {problem}; what was not accepted is still in {self._folder}")
+                return
+
+    def _file(self, resend: Resend, file: SpoolFile) -> None:
+        meant = (number for number in file.numbers() if self._selection.takes(file.letter(number)))
+        numbers = list(islice(meant, self._left))
+        if file.unreadable:
+            self._fail(unreadable(file.path, file.unreadable))
+        if not numbers:
+            return
+        if self._left is not None:
+            self._left -= len(numbers)
+        file.reserve()
+        result = resend.file(file, numbers)
+        if not self._arguments.json:
+            left = len(numbers) - result.accepted - result.refused - result.unsent
+            print(f"{file.path.name}: {_counts(dataclasses.asdict(result), left)}")
+            sys.stdout.flush()
+
+    def _fail(self, text: str) -> None:
+        self._failed = True
+        print(text, file=sys.stderr)
+
+    def _report(self, resend: Resend) -> int:
+        total = dataclasses.asdict(resend.total)
+        if resend.stop.is_set():
+            self._fail("interrupted; what was not accepted is still there")
+        if self._arguments.json:
+            print(json.dumps(total))
+        else:
+            print(_counts(total))
+        return 1 if self._failed or resend.total.refused or resend.total.unsent else 0
+
+
+def _counts(result: Mapping[str, int], left: int = 0) -> str:
+    text = f"{result['accepted']} accepted, {result['refused']} refused again"
+    if result["unsent"]:
+        text += f", {result['unsent']} cannot be sent as they are"
+    return f"{text}, {left} not tried" if left else text
+
+
+@contextlib.contextmanager
+def _said(secrets: Secrets) -> Iterator[None]:
+    lines, level = _Lines(secrets), _log.level
+    _log.addHandler(lines)
+    _log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _log.setLevel(level)
+        _log.removeHandler(lines)
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(resend: Resend) -> Iterator[None]:
+    """The first one ends it in order, the second one at once."""
+
+    def stop(_number: int, _frame: object) -> None:
+        resend.stop.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Dead letters are looked at, changed on the way, and sent again."""

@@ -1,0 +1,81 @@
+"""Which dead letters are meant, and what is changed in their envelopes on the way. Plain, no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from sls_hec_forwarder.hec.deadletter import DeadLetter
+from sls_hec_forwarder.hec.envelope import identity, with_key
+
+#: Keys of an envelope that may be asked for and changed.
+KEYS: Final = ("index", "sourcetype", "source", "host")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A letter is meant when it fits every field that is not empty; in a field, any of the values will do.
+
+    `envelope`: values by the keys of the envelope; "" is for those that do not name any. `codes` may hold
+    None, for answers without a code. `since` and `until` are seconds since the epoch, until exclusive, and of
+    the first refusal. `files` are globs of file names. `below`: refused fewer times than that.
+    """
+
+    reasons: tuple[str, ...] = ()
+    statuses: tuple[int, ...] = ()
+    codes: tuple[int | None, ...] = ()
+    shards: tuple[int, ...] = ()
+    ids: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    envelope: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    since: float | None = None
+    until: float | None = None
+    below: int | None = None
+
+    def takes_file(self, name: str) -> bool:
+        return not self.files or any(fnmatchcase(name, pattern) for pattern in self.files)
+
+    def takes(self, letter: DeadLetter) -> bool:
+        return (
+            (not self.reasons or letter.reason in self.reasons)
+            and (not self.statuses or letter.status in self.statuses)
+            and (not self.codes or letter.code in self.codes)
+            and (not self.shards or letter.shard in self.shards)
+            and (self.since is None or letter.time >= self.since)
+            and (self.until is None or letter.time < self.until)
+            and (self.below is None or letter.refusals < self.below)
+            and (not self.ids or identity(letter.envelope) in self.ids)
+            and (not self.envelope or self._takes_envelope(letter.envelope))
+        )
+
+    def _takes_envelope(self, envelope: bytes) -> bool:
+        found = _parsed(envelope)
+        return all(found.get(key, "") in values for key, values in self.envelope)
+
+
+def _parsed(envelope: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(envelope)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+class CannotSend(ValueError):
+    """This envelope cannot be changed, or cannot stand in a batch."""
+
+
+def edited(envelope: bytes, edits: Mapping[str, str]) -> bytes:
+    """The envelope with some of its keys set to other values. Raises CannotSend."""
+    # A line feed or nothing at all would shift the numbers by which HEC names the events of a batch.
+    if not envelope.strip() or b"\n" in envelope:
+        raise CannotSend("it is empty, or holds a line feed")
+    try:
+        for key, value in edits.items():
+            envelope = with_key(envelope, key, value)
+    except (ValueError, RecursionError):
+        raise CannotSend("it is no JSON object, so nothing in it can be changed") from None
+    return envelope
