@@ -210,6 +210,10 @@ def test_skewed_service_clock_by_fault(ask: Any) -> None:
     ask.service.faults.add(Fault("skew", "ListShards", times=1))
     assert ask("GET", "/logstores/store/shards").error == (400, "RequestTimeTooSkewed")
     assert ask("GET", "/logstores/store/shards").status == 200
+    ask.service.faults.add(Fault("skew", "ListShards", times=1, ahead=600))
+    assert ask("GET", "/logstores/store/shards").status == 200
+    ask.service.faults.add(Fault("skew", "ListShards", times=1, ahead=-3600))
+    assert ask("GET", "/logstores/store/shards").error == (400, "RequestTimeTooSkewed")
 
 
 @pytest.mark.parametrize("status", [400, 413, 431, 500, 501])

@@ -58,7 +58,7 @@ class SlsApp:
         service = self._service
         found = self._find(request)
         skew = service.faults.take("skew", _name(found))
-        now = service.clock.now() + (skew.get("seconds", 3600) if skew else 0)
+        now = service.clock.now() + (skew.get("ahead", 3600) if skew else 0)
         key = authenticate(request, service.keys, now, service.switches, service.region)
         project = self._project(request)
         if project and not key.owns(project):

@@ -26,8 +26,8 @@ FAULT_KINDS: Mapping[str, ParamTypes] = {
     "kick": {},
     # A pull is refused for the shard's quota: `what` is "qps" or "bytes".
     "read_quota": {"what": str},
-    # The clock of the service is wrong by `seconds` for this request's signature.
-    "skew": {"seconds": NUMBER},
+    # The clock of the service is wrong by `ahead` seconds for this request's signature.
+    "skew": {"ahead": NUMBER},
 }
 
 REGION = "cn-hangzhou"
