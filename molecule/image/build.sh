@@ -35,6 +35,7 @@ if [[ -n $base ]]; then
 else
   tree=$(mktemp --suffix=.tar)
   trap 'rm -f "$tree"' EXIT
+  # shellcheck source=/dev/null
   release=$(. /etc/os-release && echo "$VERSION_CODENAME")
   # shellcheck disable=SC2016  # $1 is expanded by mmdebstrap's hook, not here
   mmdebstrap --quiet --variant=minbase --mode=root --format=tar \
