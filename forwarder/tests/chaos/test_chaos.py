@@ -1,0 +1,37 @@
+"""Chaos in short; longer ones are run by `python -m tests.chaos`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from .plan import plan
+from .run import run
+from .troubles import LASTS
+
+# Seeds that found something once, and one that did not.
+SEEDS = [1]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_is_lost_whatever_goes_wrong(tmp_path: Path, seed: int) -> None:
+    """Every kind of trouble once or more, over a relay on CPython and one on PyPy."""
+    verdict = run(tmp_path, seed, 90)
+    sys.stdout.write(f"{verdict}\n")
+    assert not verdict.wrong, f"\n{verdict}\n\nagain: python -m tests.chaos --seed {seed} --minutes 1.5"
+
+
+def test_a_seed_decides_the_plan() -> None:
+    kinds = ["kill", "freeze", "hec: tls"]
+    steps = plan(kinds, LASTS, 7, 60, 2)
+    assert steps == plan(reversed(kinds), LASTS, 7, 60, 2)
+    assert steps != plan(kinds, LASTS, 8, 60, 2)
+    assert len(steps) == 30
+    assert {step.kind for step in steps[:3]} == set(kinds)
+
+
+def test_a_short_plan_has_every_kind() -> None:
+    kinds = [f"kind {number}" for number in range(50)]
+    assert {step.kind for step in plan(kinds, LASTS, 1, 10, 2)} == set(kinds)

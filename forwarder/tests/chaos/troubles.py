@@ -1,0 +1,395 @@
+"""What can go wrong: every fault of both stand-ins, and what happens to processes, files and the cloud.
+
+A trouble is a function that begins it and returns what ends it, or None if it is over at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Callable, Optional
+
+from sls_hec_standins.http import Fault, Faults
+from sls_hec_standins.sls.errors import SlsError
+
+from ..e2e.site import GROUP
+from .faults import HEC_FAULTS, SLS_FAULTS, Draw
+from .world import BODY_MAX, EVENT_MAX, FORBIDDEN_TOPIC, SPOOL, Relay, World
+
+Heal = Callable[[], None]
+Trouble = Callable[[World, random.Random], Optional[Heal]]
+
+MAX_SHARDS = 24
+# Service time may be this far (seconds) from that of the machine; 900 is where SLS refuses signatures.
+MAX_SKEW = 600.0
+SPOOL_BALLAST = "ballast.jsonl.gz"
+
+_numbers = itertools.count()
+
+
+class Busy(Exception):
+    """It cannot begin now; later it may."""
+
+
+def _relay(world: World, rng: random.Random) -> Relay:
+    """One that no other trouble has, and that is up."""
+    idle = [relay for relay in world.relays.values() if not relay.taken and relay.running().ready]
+    if not idle:
+        raise Busy
+    return rng.choice(idle)
+
+
+def _taken(relay: Relay, then: Heal) -> Heal:
+    """Have `relay` to itself until `then` is done."""
+    relay.taken = True
+
+    def end() -> None:
+        then()
+        relay.taken = False
+
+    return end
+
+
+# Processes.
+
+
+def kill(world: World, rng: random.Random) -> None:
+    """A relay is killed, and started again as systemd does."""
+    relay = _relay(world, rng)
+    world.disruptions += 1
+    relay.end()
+    relay.start()
+
+
+def kill_and_stay_away(world: World, rng: random.Random) -> Heal:
+    """A relay is killed and its shards go to the others."""
+    relay = _relay(world, rng)
+    world.disruptions += 1
+    relay.end()
+    return _taken(relay, relay.start)
+
+
+def freeze(world: World, rng: random.Random) -> Heal:
+    """A relay stands still for longer than the group's time-out, and goes on as if nothing had been."""
+    relay = _relay(world, rng)
+    world.disruptions += 1
+    relay.running().signal(signal.SIGSTOP)
+    return _taken(relay, lambda: relay.running().signal(signal.SIGCONT))
+
+
+def restart(world: World, rng: random.Random) -> Heal:
+    """A relay is restarted in good order, whatever else goes on."""
+    relay = _relay(world, rng)
+    world.disruptions += 1  # with HEC away it gives up what is in flight
+    relay.running().signal(signal.SIGTERM)
+
+    def again() -> None:
+        relay.stop()
+        relay.end()
+        relay.start()
+
+    return _taken(relay, again)
+
+
+def reload(world: World, rng: random.Random) -> None:
+    """SIGHUP for no reason."""
+    _relay(world, rng).running().signal(signal.SIGHUP)
+
+
+def sdk_joins_and_leaves(world: World, rng: random.Random) -> Heal:
+    if world.sdk is None:
+        world.start_sdk()
+    world.disruptions += 1
+    return lambda: world.stop_sdk(signal.SIGTERM)
+
+
+def sdk_joins_and_is_killed(world: World, rng: random.Random) -> Heal:
+    if world.sdk is None:
+        world.start_sdk()
+    world.disruptions += 1
+    return lambda: world.stop_sdk(signal.SIGKILL)
+
+
+# The service: group, shards, clock, keys.
+
+
+def rebalance(world: World, rng: random.Random) -> None:
+    with world.logstore.lock:
+        world.logstore.groups[GROUP].force_rebalance(world.sls.clock.now())
+    world.disruptions += 2
+
+
+def kick(world: World, rng: random.Random) -> None:
+    world.kick(rng.choice(list(world.relays)))
+    world.disruptions += 1
+
+
+def split_shard(world: World, rng: random.Random) -> None:
+    with world.logstore.lock:
+        shards = [number for number, shard in world.logstore.shards.items() if not shard.readonly]
+        if len(world.logstore.shards) < MAX_SHARDS:
+            world.logstore.split(rng.choice(shards))
+
+
+def merge_shards(world: World, rng: random.Random) -> None:
+    with world.logstore.lock:
+        shards = [number for number, shard in world.logstore.shards.items() if not shard.readonly]
+        if len(shards) > 3 and len(world.logstore.shards) < MAX_SHARDS:
+            try:
+                world.logstore.merge(rng.choice(shards))
+            except SlsError:  # the last one of the key space
+                world.logstore.merge(min(shards))
+
+
+def sls_clock_jumps(world: World, rng: random.Random) -> Heal | None:
+    """Forward by more than the group's time-out, then back by a little of it; at times all the way back."""
+    world.disruptions += 2  # everybody is timed out
+    by = rng.uniform(10, MAX_SKEW / 4)
+    ahead = world.sls.clock.now() - time.time()
+    if ahead + by > MAX_SKEW:
+        for consumer in (*world.relays, "sdk-1"):  # else they would not time out for as long
+            world.kick(consumer)
+        world.sls.clock.advance(-ahead)
+        return None
+    world.sls.clock.advance(by)
+
+    def back() -> None:
+        world.sls.clock.advance(-rng.uniform(0, 3))
+
+    return back
+
+
+def sts_key_expires(world: World, rng: random.Random) -> Heal | None:
+    """The new one is in its files before, or some time after."""
+    old = world.key_id
+    if rng.random() < 0.5:
+        world.new_sts_key()
+        world.expire_key(old)
+        return None
+    world.expire_key(old)
+    return lambda: _renew_key(world, rng)
+
+
+def _renew_key(world: World, rng: random.Random) -> None:
+    world.new_sts_key()
+    _maybe_hup(world, rng)
+
+
+def burst(world: World, rng: random.Random) -> None:
+    world.load(logs=rng.randint(1_000, 4_000), seed=rng.randrange(2**31), nasty=0.02)
+
+
+# HEC: tokens, certificates, nodes, time.
+
+
+def token_rotates(world: World, rng: random.Random) -> Heal | None:
+    """The old one is void before the new one is in its file, or after."""
+    names = [token.name for token in world.hec.tokens.all() if token.name != "sdk"]
+    if rng.random() < 0.5:
+        for name in names:
+            world.hec.tokens.remove(name)
+        return lambda: _renew_token(world, rng)
+    world.new_hec_token()
+    _maybe_hup(world, rng)
+
+    def void() -> None:
+        for name in names:
+            world.hec.tokens.remove(name)
+
+    return void
+
+
+def _renew_token(world: World, rng: random.Random) -> None:
+    world.new_hec_token()
+    _maybe_hup(world, rng)
+
+
+def token_disabled(world: World, rng: random.Random) -> Heal:
+    names = [token.name for token in world.hec.tokens.all()]
+    for name in names:
+        world.hec.tokens.change(name, disabled=True)
+    there = world.hec.tokens
+
+    def enable() -> None:
+        for token in there.all():
+            there.change(token.name, disabled=False)
+
+    return enable
+
+
+def certificate_rotates(world: World, rng: random.Random) -> None:
+    world.new_hec_certificate(ca=False)
+
+
+def authority_rotates(world: World, rng: random.Random) -> None:
+    """With connections cut, so that everybody meets the new certificate."""
+    world.new_hec_certificate(ca=True)
+    world.hec.faults.add(Fault("refuse", seconds=0.3))
+
+
+def node_restarts(world: World, rng: random.Random) -> None:
+    """Nothing is known any more of what was to be acknowledged."""
+    rng.choice(world.hec.cluster.nodes).restart()
+    world.disruptions += 2
+
+
+def nodes_are_down(world: World, rng: random.Random) -> Heal:
+    nodes = world.hec.cluster.nodes
+    down = rng.sample(nodes, rng.randint(1, len(nodes)))
+    for node in down:
+        node.up = False
+    world.disruptions += 2
+
+    def up() -> None:
+        for node in down:
+            node.up = True
+
+    return up
+
+
+def hec_clock_jumps(world: World, rng: random.Random) -> None:
+    """Far enough to have idle channels forgotten."""
+    world.hec.clock.advance(rng.choice((30.0, 700.0)))
+    world.disruptions += 2
+
+
+# Dead letters.
+
+
+def event_for_a_wrong_index(world: World, rng: random.Random) -> None:
+    count = rng.randint(1, 4)
+    world.plant("wrong index", [b"forbidden"] * count, set(range(count)), FORBIDDEN_TOPIC)
+
+
+def event_too_large(world: World, rng: random.Random) -> None:
+    """Among good ones: HEC says which it is."""
+    large = bytes(rng.choices(b'abcdef \\"\n', k=64)) * (EVENT_MAX // 64 + 1)
+    world.plant("too large an event", [b"good", large, b"good"], {1})
+
+
+def body_too_large(world: World, rng: random.Random) -> None:
+    """Alone too much for a request: it is the server in front of HEC that says so."""
+    world.plant("too large a body", [b"good", b"x" * (BODY_MAX + 1), b"good"], {1})
+
+
+def spool_is_full(world: World, rng: random.Random) -> Heal:
+    world.spool.mkdir(exist_ok=True)
+    ballast = world.spool / SPOOL_BALLAST
+    ballast.write_bytes(b"")
+    with ballast.open("r+b") as file:
+        file.truncate(SPOOL)
+    event_for_a_wrong_index(world, rng)
+    return lambda: ballast.unlink(missing_ok=True)
+
+
+def spool_is_unusable(world: World, rng: random.Random) -> Heal:
+    """As after a disk error or a wrong mount."""
+    aside = world.folder / f"spool-aside-{next(_numbers)}"
+    aside.mkdir()
+    while not world.spool.is_file():
+        # A relay may make the folder anew at any moment.
+        world.spool.mkdir(exist_ok=True)
+        _move_files(world.spool, aside)
+        with contextlib.suppress(OSError):
+            world.spool.rmdir()
+            world.spool.open("x").close()
+    event_too_large(world, rng)
+
+    def mend() -> None:
+        world.spool.unlink()
+        world.spool.mkdir(exist_ok=True)
+        _move_files(aside, world.spool)
+
+    return mend
+
+
+def _move_files(old: Path, new: Path) -> None:
+    for path in old.iterdir():
+        path.rename(new / path.name)
+
+
+OTHERS: Sequence[Trouble] = (
+    kill,
+    kill_and_stay_away,
+    freeze,
+    restart,
+    reload,
+    sdk_joins_and_leaves,
+    sdk_joins_and_is_killed,
+    rebalance,
+    kick,
+    split_shard,
+    merge_shards,
+    sls_clock_jumps,
+    sts_key_expires,
+    burst,
+    token_rotates,
+    token_disabled,
+    certificate_rotates,
+    authority_rotates,
+    node_restarts,
+    nodes_are_down,
+    hec_clock_jumps,
+    event_for_a_wrong_index,
+    event_too_large,
+    body_too_large,
+    spool_is_full,
+    spool_is_unusable,
+)
+
+# Two at a time of the same group would undo each other.
+ALONE: Mapping[str, str] = {
+    "spool is full": "spool",
+    "spool is unusable": "spool",
+    "sdk joins and leaves": "sdk",
+    "sdk joins and is killed": "sdk",
+    "token rotates": "token",
+    "token disabled": "token",
+    "sts key expires": "key",
+    "sls clock jumps": "clock",
+}
+
+# Seconds, where the usual few are not enough to have an effect.
+LASTS: Mapping[str, tuple[float, float]] = {
+    "freeze": (8.0, 12.0),
+    "kill and stay away": (8.0, 12.0),
+    "restart": (1.0, 1.0),
+    "sdk joins and leaves": (8.0, 14.0),
+    "sdk joins and is killed": (8.0, 14.0),
+}
+
+
+def kinds(world: World) -> dict[str, Trouble]:
+    """All troubles by name. AssertionError if the stand-ins have a kind of fault that chaos does not know."""
+    found: dict[str, Trouble] = {trouble.__name__.replace("_", " "): trouble for trouble in OTHERS}
+    for side, faults, draws in (("sls", world.sls.faults, SLS_FAULTS), ("hec", world.hec.faults, HEC_FAULTS)):
+        unlike = draws.keys() ^ faults.kinds.keys()
+        assert not unlike, f"chaos and the stand-in of {side} know other faults: {sorted(unlike)}"
+        found.update({f"{side}: {kind}": _fault(faults, kind, draw) for kind, draw in draws.items()})
+    return found
+
+
+def _fault(faults: Faults, kind: str, draw: Draw) -> Trouble:
+    def begin(world: World, rng: random.Random) -> Heal:
+        numbers = [faults.add(fault) for fault in draw(rng)]
+
+        def end() -> None:
+            for number in numbers:
+                faults.remove(number)
+            world.disruptions += faults is world.sls.faults  # somebody may have been timed out
+            world.lost_answers += sum(faults.fired(number) for number in numbers)
+
+        return end
+
+    return begin
+
+
+def _maybe_hup(world: World, rng: random.Random) -> None:
+    if rng.random() < 0.5:
+        with contextlib.suppress(Busy):
+            reload(world, rng)

@@ -1,0 +1,314 @@
+"""A site for chaos: both stand-ins over TLS, secrets in files, members that are killed and come again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sls_hec_forwarder.hec import deadletter
+from sls_hec_standins.hec.standin import HecStandin
+from sls_hec_standins.hec.tokens import Token
+from sls_hec_standins.http import ServerTls
+from sls_hec_standins.http.tls import Certificate, ThrowawayCa
+from sls_hec_standins.sls import wire
+from sls_hec_standins.sls.auth import Key
+from sls_hec_standins.sls.standin import SlsStandin
+from sls_hec_standins.sls.switches import Switches
+
+from ..e2e.relay_process import RelayProcess, interpreters
+from ..e2e.site import GROUP, PROJECT, Site
+
+IN_FLIGHT = 2 * 1024 * 1024
+BATCH = 100 * 1024
+EVENT_MAX = 200_000  # bytes of an event that HEC takes
+BODY_MAX = 400_000  # bytes of a body
+SPOOL = 1024 * 1024
+FORBIDDEN_TOPIC = "chaos-forbidden"
+RULES = {FORBIDDEN_TOPIC: {"index": "forbidden"}}
+# Logs in these texts are defects, whatever the trouble.
+DEFECTS = ("Traceback", "unexpected error", "Exception in thread", "CRITICAL")
+
+
+class Relay:
+    """One member of the group by its name, whatever process is it at the time."""
+
+    def __init__(self, world: World, name: str, python: str, **changes: str) -> None:
+        self.name = name
+        self.process: RelayProcess | None = None
+        self.peak = 0
+        self.taken = False  # by a trouble that wants it for itself
+        self._world = world
+        self._python = python
+        self._changes = changes
+
+    def start(self) -> None:
+        environ = self._world.environ(self.name, **self._changes)
+        self.process = RelayProcess(self._python, environ, self._world.folder).start()
+
+    def running(self) -> RelayProcess:
+        assert self.process is not None
+        return self.process
+
+    def stop(self, timeout: float = 60.0) -> None:
+        """In good order, and no later than it may take."""
+        status = self.running().stop(timeout)
+        if status != 0:
+            self._world.defects.append(f"{self.name} ended with {status} on SIGTERM")
+
+    def end(self) -> None:
+        """Whatever it does; nothing of it is left."""
+        if self.process is not None:
+            self.process.__exit__(None, None, None)
+
+    def look(self) -> None:
+        """Note its memory, and whether it has ended by itself."""
+        process = self.process
+        if process is None or process.process is None:
+            return
+        with contextlib.suppress(OSError, IndexError):  # ended meanwhile
+            self.peak = max(self.peak, process.rss())
+
+
+class World(Site):
+    """Use as a context manager. `keep` bounds the events that the HEC stand-in holds in full."""
+
+    def __init__(self, folder: Path, seed: int, *, keep: int | None = None) -> None:
+        rng = random.Random(f"{seed}/world")
+        self.profile = rng.choice(("enterprise", "cloud", "atomic"))
+        self.ca_file = folder / "ca-in-use.pem"
+        self._ca_number = 0
+        self._folder = folder
+        self.ca = self._new_ca()
+        sls_cert = self.ca.server(["sls.test", f"{PROJECT}.sls.test"])
+        self.sls_ca = self.ca.cert
+        super().__init__(
+            folder,
+            shards=6,
+            sls=SlsStandin(
+                seed=seed,
+                tunnel_tls=ServerTls(sls_cert.cert, sls_cert.key),
+                switches=Switches(pull_bytes=1024 * 1024),
+            ),
+            hec=HecStandin(
+                seed=seed,
+                profile=self.profile,
+                nodes=2 if self.profile == "cloud" else 1,
+                switches={"max_event_size": EVENT_MAX, "max_content_length": BODY_MAX},
+                tokens=[self._token("sdk", "sdk-token")],
+                tls=self._tls(self.ca.server(["127.0.0.1"])),
+                keep=keep,
+            ),
+        )
+        self.rng = rng
+        self.spool = folder / "spool"
+        self.sdk_dead = folder / "sdk-dead-letters"
+        self.planted: dict[str, str] = {}  # sls_id to the way in which the event is bad
+        self.defects: list[str] = []
+        self.disruptions = 0  # each may repeat what a member had in flight
+        self.lost_answers = 0  # each may repeat a batch
+        cpython, pypy = self._pythons()
+        self.relays = {
+            "relay-1": Relay(self, "relay-1", cpython, SLS_COMPRESSION="lz4", HEC_GZIP="1"),
+            "relay-2": Relay(self, "relay-2", pypy, SLS_COMPRESSION="zstd"),
+        }
+        self.sdk: subprocess.Popen[bytes] | None = None
+        self._watching = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+
+    def __enter__(self) -> World:
+        super().__enter__()
+        self._stack.callback(self._end)
+        self.new_hec_token()
+        self.new_sts_key()
+        for relay in self.relays.values():
+            relay.start()
+        self._watcher.start()
+        return self
+
+    def _end(self) -> None:
+        self._watching.set()
+        if self._watcher.is_alive():
+            self._watcher.join(10)
+        for relay in self.relays.values():
+            relay.end()
+
+    @staticmethod
+    def _pythons() -> tuple[str, str]:
+        """One relay on each interpreter."""
+        paths = interpreters()
+        return paths[0], paths[-1]
+
+    def environ(self, consumer: str, **changes: str) -> dict[str, str]:
+        shared = {
+            "https_proxy": self.sls.proxy_url,
+            "SLS_ENDPOINT": "https://sls.test",
+            "SLS_CA_FILE": str(self.sls_ca),
+            "SLS_TIMEOUT": "3",
+            "SLS_FETCH_INTERVAL": "0.2",
+            "HEC_CA_FILE": str(self.ca_file),
+            "HEC_TIMEOUT": "3",
+            "HEC_ACK_TIMEOUT": "10",
+            "HEC_RETRY_MAX_DELAY": "2",
+            "HEC_BATCH_BYTES": str(BATCH),
+            "HEC_ON_ERROR": "atomic" if self.profile == "atomic" else "prefix",
+            "HEC_TOPIC_RULES": json.dumps(RULES),
+            "RELAY_BYTES_IN_FLIGHT": str(IN_FLIGHT),
+            "RELAY_CHECKPOINT_INTERVAL": "0.5",
+            "RELAY_STOP_TIMEOUT": "5",
+            "RELAY_SPOOL_DIR": str(self.spool),
+            "RELAY_SPOOL_BYTES": str(SPOOL),
+        }
+        if not consumer.startswith("sdk"):
+            shared.update(
+                {
+                    "SLS_AK_ID": "",
+                    "SLS_AK_KEY": "",
+                    "SLS_AK_ID_FILE": str(self.folder / "ak-id"),
+                    "SLS_AK_KEY_FILE": str(self.folder / "ak-key"),
+                    "SLS_STS_TOKEN_FILE": str(self.folder / "sts-token"),
+                    "HEC_TOKEN": "",
+                    "HEC_TOKEN_FILE": str(self.folder / "hec-token"),
+                }
+            )
+        else:
+            shared.update(
+                {
+                    "HEC_TOKEN": "sdk-token",
+                    "REQUESTS_CA_BUNDLE": str(self.sls_ca),
+                    "SDK_DEAD_LETTERS": str(self.sdk_dead),
+                }
+            )
+        return super().environ(consumer, **{**shared, **changes})
+
+    # Secrets and certificates.
+
+    def _token(self, name: str, value: str) -> Token:
+        # Whoever is not acknowledged would not notice when an indexer dies with its queue.
+        return Token(value, name=name, use_ack=True, indexes=("main",))
+
+    def new_hec_token(self) -> str:
+        """A token in the relays' file; the name, to take it away by."""
+        name = value = str(uuid.UUID(int=self.rng.getrandbits(128)))
+        self.hec.tokens.put(self._token(name, value))
+        write(self.folder / "hec-token", value)
+        return name
+
+    def new_sts_key(self) -> str:
+        """A temporary key in the relays' files; its id."""
+        key = Key(f"STS.{self.rng.getrandbits(60):x}", f"{self.rng.getrandbits(120):x}", "sts-" + "x" * 20)
+        self.sls.keys.put(key)
+        write(self.folder / "ak-id", key.id)
+        write(self.folder / "ak-key", key.secret)
+        write(self.folder / "sts-token", key.token)
+        return key.id
+
+    def expire_key(self, key_id: str) -> None:
+        key = self.sls.keys.get(key_id)
+        assert key is not None
+        self.sls.keys.put(Key(key.id, key.secret, key.token, expires=self.sls.clock.now() - 1))
+
+    @property
+    def key_id(self) -> str:
+        return (self.folder / "ak-id").read_text()
+
+    def _new_ca(self) -> ThrowawayCa:
+        self._ca_number += 1
+        ca = ThrowawayCa(self._folder / f"ca-{self._ca_number}")
+        write(self.ca_file, ca.cert.read_text())
+        return ca
+
+    def new_hec_certificate(self, *, ca: bool) -> None:
+        """With `ca` of a new authority, which the file that the relays were given names from now on."""
+        if ca:
+            self.ca = self._new_ca()
+        self.hec.server.set_tls(self._tls(self.ca.server(["127.0.0.1"])))
+
+    @staticmethod
+    def _tls(certificate: Certificate) -> ServerTls:
+        return ServerTls(certificate.cert, certificate.key)
+
+    # Events.
+
+    def plant(self, way: str, logs: list[bytes], bad: set[int], topic: str = "chaos") -> None:
+        """Add a log group of texts, those in `bad` being what HEC refuses."""
+        now = int(self.sls.clock.now())
+        group = wire.write_log_group([(now, None, [("text", log)]) for log in logs], topic, "chaos")
+        with self.logstore.lock:
+            shard, cursor = self.logstore.append(group, len(logs))
+            self.planted.update({f"{shard}|{cursor}|{index}": way for index in bad})
+
+    def dead_letters(self) -> Counter[str]:
+        """What was saved as dead letters, by identity."""
+        found: Counter[str] = Counter()
+        for path in deadletter.files(self.spool):
+            found.update(identity(letter) for letter in deadletter.read(path))
+        if self.sdk_dead.exists():
+            found.update(self.sdk_dead.read_text().split())
+        return found
+
+    # Members.
+
+    def _watch(self) -> None:
+        while not self._watching.wait(0.3):
+            for relay in self.relays.values():
+                relay.look()
+
+    def start_sdk(self) -> None:
+        self.sdk = self.sdk_worker("sdk-1")
+
+    def stop_sdk(self, number: signal.Signals) -> None:
+        if self.sdk is None:
+            return
+        self.sdk.send_signal(number)
+        try:
+            self.sdk.wait(30)
+        except subprocess.TimeoutExpired:  # the SDK has threads that wait longer
+            self.sdk.kill()
+            self.sdk.wait(10)
+        self.sdk = None
+
+    def kick(self, consumer: str) -> None:
+        with self.logstore.lock:
+            self.logstore.groups[GROUP].kick(consumer, self.sls.clock.now())
+
+    def log_defects(self) -> Iterator[str]:
+        for name in self.relays:
+            for line in (self.folder / f"{name}.log").read_text(errors="replace").splitlines():
+                if any(word in line for word in DEFECTS):
+                    yield f"{name}: {line}"
+
+
+def identity(letter: deadletter.DeadLetter) -> str:
+    fields: dict[str, Any] = json.loads(letter.envelope)["fields"]
+    return str(fields["sls_id"])
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file at once, as whoever rotates secrets does."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text)
+    os.replace(new, path)
+
+
+def threads_and_sockets(pid: int) -> tuple[int, int]:
+    """Of a running process."""
+    sockets = 0
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            sockets += os.readlink(entry).startswith("socket:")
+    return len(list(Path(f"/proc/{pid}/task").iterdir())), sockets
+
+
+def serving() -> int:
+    """Connections that the stand-ins still serve, each in a thread of this process."""
+    return sum(thread.name.startswith("connection-") for thread in threading.enumerate())
