@@ -76,7 +76,9 @@ def test_r7_unsupported_encoding(client: Any, encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [BODY, gzip.compress(BODY)[:-4], gzip.compress(BODY) + b"junk"], ids=["plain", "cut off", "junk after"]
+    "body",
+    [BODY, gzip.compress(BODY)[:-4], gzip.compress(BODY) + b"junk"],
+    ids=["plain", "cut off", "junk after"],
 )
 def test_r8_not_gzip(client: Any, start: Any, connect: Any, body: bytes) -> None:
     """R8: a page on a local Splunk, code 6 without a number in logit's own receiver."""
