@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -52,14 +53,15 @@ class Totals:
 
 
 class Soak:
-    def __init__(self, rig: Rig, python: str, rate: float) -> None:
+    def __init__(self, rig: Rig, python: str, rate: float, settings: Mapping[str, str]) -> None:
         self._rig = rig
         self._rate = rate
         self.totals = Totals()
         self.samples: list[Sample] = []
         self._metrics = free_port()
         # The comparison has the texts of fields as they are.
-        self.relay = rig.relay(python, GROUP, RELAY_UNFOLD="{}", RELAY_METRICS=str(self._metrics))
+        own = {"RELAY_UNFOLD": "{}", "RELAY_METRICS": str(self._metrics)}
+        self.relay = rig.relay(python, GROUP, **own, **settings)
         wait_until(lambda: rig.owned(GROUP) == rig.shards, "the relay to hold the shards", 60)
         self._started = time.monotonic()
 
@@ -203,12 +205,13 @@ def main() -> None:
     add("--row", type=float, default=60, help="seconds between rows of the table; default %(default)s")
     add("--outage-at", type=float, default=0, metavar="M", help="minute in which HEC goes away")
     add("--outage-seconds", type=float, default=600, metavar="S", help="default %(default)s")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the relay; repeatable")
     add("--folder", default="", help="where the relay's log is kept")
     args = parser.parse_args()
     print(f"{runtime(args.python)}, {os.cpu_count()} CPUs, {args.shards} shards, {args.rate:g} logs/s")
     keep = ["--keep", "1000"]
     with Rig(shards=args.shards, hec=keep, folder=args.folder, python=args.standin_python) as rig:
-        soak = Soak(rig, args.python, args.rate)
+        soak = Soak(rig, args.python, args.rate, dict(each.split("=", 1) for each in args.set))
         least_owned = run(soak, rig, args)
         well = verdict(soak, soak.relay, least_owned, bool(args.outage_at))
     sys.exit(0 if well else 1)

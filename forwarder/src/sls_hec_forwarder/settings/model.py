@@ -309,7 +309,7 @@ class RelaySettings:
         "RELAY_BYTES_IN_FLIGHT",
         Kind.BYTES,
         "Encoded bytes pulled and not yet delivered, per process",
-        64 * 1024 * 1024,
+        32 * 1024 * 1024,
         low=1024 * 1024,
         high=64 * 1024**3,
     )

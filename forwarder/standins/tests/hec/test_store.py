@@ -117,6 +117,21 @@ def test_an_altered_copy_is_a_mismatch() -> None:
     assert result.mismatches == 1
 
 
+@pytest.mark.parametrize("keep", [None, 0])
+def test_unfolded_fields_are_compared_as_json(keep: int | None) -> None:
+    texts = ['{"a": [1, {"b": "x"}]}', "[]", "7", "{no json"]
+    rows = [row(n, contents=[["detail", text]]) for n, text in enumerate(texts)]
+    values = [json.loads(texts[0]), [], "7", "{no json"]
+    faithful = [
+        event(each, event=json.dumps({**flatten(each), "detail": value}).encode())
+        for each, value in zip(rows, values)
+    ]
+    assert compare(filled(*faithful, keep=keep), rows, unfold=["detail", "absent"]).exact
+    assert compare(filled(*faithful, keep=keep), rows).mismatches == 2
+    folded = filled(*map(event, rows), keep=keep)
+    assert compare(folded, rows, unfold=["detail"]).mismatches == 2
+
+
 def test_nothing_at_all() -> None:
     result = compare(Store(), [])
     assert result.exact

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -81,18 +81,27 @@ def identity(row: Row) -> tuple[str, str]:
     )
 
 
-def flatten(row: Row) -> dict[str, str]:
-    """The event a relay is to send for a row of the truth. Of repeated keys the last counts."""
-    event = {"__topic__": row["topic"], "__source__": row["source"]}
+def flatten(row: Row, unfold: Collection[str] = ()) -> dict[str, Any]:
+    """The event a relay is to send for a row of the truth. Of repeated keys the last counts.
+
+    Fields named by `unfold` are expected as JSON where their text is an object or an array.
+    """
+    event: dict[str, Any] = {"__topic__": row["topic"], "__source__": row["source"]}
     event.update((f"__tag__:{key}", value) for key, value in row["tags"])
     event.update((key, value) for key, value in row["contents"])
+    for key in unfold:
+        if key in event:
+            event[key] = _unfolded(event[key])
     return event
 
 
-def compare(store: Store, truth: Iterable[Row], *, check_time: bool = False) -> Comparison:
+def compare(
+    store: Store, truth: Iterable[Row], *, check_time: bool = False, unfold: Collection[str] = ()
+) -> Comparison:
     """Compare what `store` indexed with the rows that should have come.
 
-    With `check_time`, an event whose time is not that of its row counts as a mismatch too.
+    With `check_time`, an event whose time is not that of its row counts as a mismatch too. `unfold` names
+    fields that the relay sends as JSON.
     """
     result = Comparison(unidentified=store.summary()["unidentified"])
     expected: set[tuple[str, str]] = set()
@@ -110,7 +119,7 @@ def compare(store: Store, truth: Iterable[Row], *, check_time: bool = False) -> 
         if len(copies) > 1:
             result.duplicates += len(copies) - 1
             result.note("duplicates", name)
-        event = flatten(row)
+        event = flatten(row, unfold)
         if not all(_same(copy, event) and (not check_time or _same_time(copy, row)) for copy in copies):
             result.mismatches += 1
             result.note("mismatches", name)
@@ -154,7 +163,15 @@ _ROW_KEYS = frozenset(("project", "logstore", "shard", "cursor", "index", "recei
 )
 
 
-def _same(copy: Copy, event: dict[str, str]) -> bool:
+def _unfolded(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, (dict, list)) else text
+
+
+def _same(copy: Copy, event: dict[str, Any]) -> bool:
     if isinstance(copy, Event):
         return bool(copy.value == event)
     return copy.digest == digest(event)

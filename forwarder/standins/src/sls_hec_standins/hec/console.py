@@ -7,7 +7,7 @@ GET    /events    newest events held, newest first; ?limit=N, and any of ?index=
 DELETE /events    forget what was indexed
 GET    /requests  the newest requests and what they were answered
 POST   /compare   compare with the truth of the SLS stand-in: JSON lines as the body, or ?truth=URL;
-                  ?check_time=true compares event times too
+                  ?check_time=true compares event times too; ?unfold=FIELD,... are expected as JSON
 POST   /tokens    add or replace a token: {"token": ..., "name": ..., "use_ack": ...}, or change one:
                   {"name": ..., "disabled": true}
 DELETE /tokens    ?name=N
@@ -107,8 +107,9 @@ class Console:
         url = request.query.get("truth")
         rows = read_rows(request.body.splitlines()) if url is None else _fetch(url)
         check_time = request.query.get("check_time") == "true"
+        unfold = [name for name in request.query.get("unfold", "").split(",") if name]
         try:
-            result = compare(self._service.store, rows, check_time=check_time)
+            result = compare(self._service.store, rows, check_time=check_time, unfold=unfold)
         except (ValueError, TypeError) as error:
             raise BadRequest(f"cannot compare: {error}") from error
         return json_response(200, result.as_json())
