@@ -21,7 +21,7 @@ from .world import BATCH, IN_FLIGHT, World, serving, threads_and_sockets
 RATE = 400.0  # logs a second
 PACE = 1.8  # seconds between two troubles
 # A fault that nothing has met yet stays for at most so many seconds more.
-UNMET = 15.0
+UNMET = 40.0
 # Time (seconds) in which everything has to arrive once there is peace: longer than the longest pause between
 # two tries of anything.
 PEACE = 180.0

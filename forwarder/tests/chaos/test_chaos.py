@@ -11,7 +11,7 @@ from .plan import plan
 from .run import run
 from .troubles import LASTS
 
-# Seeds that found something once, and one that did not.
+# Seeds that once found something belong here; 1 is the first that was tried.
 SEEDS = [1]
 
 

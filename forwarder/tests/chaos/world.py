@@ -269,6 +269,8 @@ class World(Site):
     def stop_sdk(self, number: signal.Signals) -> None:
         if self.sdk is None:
             return
+        if self.sdk.poll() is not None:
+            self.defects.append(f"the SDK's worker ended by itself with {self.sdk.returncode}")
         self.sdk.send_signal(number)
         try:
             self.sdk.wait(30)
@@ -282,6 +284,7 @@ class World(Site):
             self.logstore.groups[GROUP].kick(consumer, self.sls.clock.now())
 
     def log_defects(self) -> Iterator[str]:
+        # Only relays: the SDK prints tracebacks for ordinary trouble.
         for name in self.relays:
             for line in (self.folder / f"{name}.log").read_text(errors="replace").splitlines():
                 if any(word in line for word in DEFECTS):

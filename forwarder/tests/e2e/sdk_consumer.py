@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 import uuid
 from typing import Any
 
@@ -39,13 +40,22 @@ class Forward(ConsumerProcessorBase):
         self._hec = Hec()
 
     def process(self, response: PullLogResponse, check_point_tracker: Any) -> None:
+        try:
+            self._forward(response)
+        except Exception:  # noqa: BLE001 - told, and nothing is lost
+            # The SDK would go on behind the pull, and save that as its checkpoint when it leaves the shard.
+            traceback.print_exc()
+            os._exit(1)
+        self.save_checkpoint(check_point_tracker, force=True)
+
+    def _forward(self, response: PullLogResponse) -> None:
         first = int(response.get_header("x-log-read-last-cursor")) - response.get_loggroup_count() + 1
         envelopes = []
         for offset, group in enumerate(response.loggroup_list.LogGroups):
             tags = {f"__tag__:{tag.Key}": tag.Value for tag in group.LogTags}
             for index, log in enumerate(group.Logs):
                 event = {"__topic__": group.Topic, "__source__": group.Source, **tags}
-                event.update((content.Key, content.Value) for content in log.Contents)
+                event.update((content.Key, _text(content.Value)) for content in log.Contents)
                 identity = f"{self.shard_id}|{first + offset}|{index}"
                 envelopes.append(
                     {
@@ -58,8 +68,11 @@ class Forward(ConsumerProcessorBase):
                 )
         for start in range(0, len(envelopes), SLICE):
             self._hec.deliver(envelopes[start : start + SLICE])
-        # Never raises: the SDK would take the pull for failed.
-        self.save_checkpoint(check_point_tracker, force=True)
+
+
+def _text(value: Any) -> str:
+    """The SDK gives bytes where a log is not all UTF-8."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 class Hec:
