@@ -90,7 +90,7 @@ def standin(*more: str) -> Iterator[str]:
 
 def send(settings: HecSettings, data: list[tuple[bytes, int]], total: int) -> tuple[float, float, int]:
     """Send about `total` bytes; CPU seconds, seconds and bytes of it."""
-    outbox = Outbox(max_bytes=64 << 20, batch_bytes=settings.batch_bytes, batch_age=settings.batch_age)
+    outbox = Outbox(max_bytes=32 << 20, batch_bytes=settings.batch_bytes, batch_age=settings.batch_age)
     sender = Sender(settings, outbox, episodes=Episodes(logging.getLogger()))
     lease = Lease(0, "start", Fence(86400))
     sender.start()
