@@ -148,7 +148,10 @@ class SpoolFile:
             os.fchown(self._next, mine.st_uid, mine.st_gid)  # by root, of a file of the relay's user
         size = sum(map(len, self._members.values())) + _GROWTH * len(self._letters)
         if size:
-            os.posix_fallocate(self._next, 0, size)
+            # It raises on CPython; PyPy returns what posix_fallocate(3) does, the number of the error.
+            error: int | None = os.posix_fallocate(self._next, 0, size)  # type: ignore[func-returns-value]
+            if error:
+                raise OSError(error, os.strerror(error))
 
 
 def records(data: bytes) -> Iterator[tuple[bytes, DeadLetter | None]]:
