@@ -8,8 +8,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sls_hec_forwarder.backoff import Backoff
 from sls_hec_forwarder.hec.endpoints import Gate, Ticket
-from sls_hec_forwarder.hec.retry import Backoff
 
 SLOTS = 8
 

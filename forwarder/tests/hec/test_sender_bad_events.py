@@ -185,7 +185,8 @@ def test_a_wrong_fallback_index_does_not_loop(tmp_path: Path) -> None:
         feed(rig, lines)
         all_good_once(rig, hec)
         (letter,) = letters(tmp_path)
-        assert (letter.code, letter.envelope) == (7, envelope("0|lost", index="nowhere"))
+        assert (letter.code, letter.envelope) == (7, envelope("0|lost", index="secret"))
+        assert (letter.refusals, letter.tried) == (2, {"index": "nowhere"})
 
 
 @pytest.mark.parametrize("reason", ["no spool", "full", "unwritable"])

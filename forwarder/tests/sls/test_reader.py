@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls import errors
-from sls_hec_forwarder.sls.backoff import Backoff
 from sls_hec_forwarder.sls.pulled import Pulled
 from sls_hec_forwarder.sls.reader import Reader
 from sls_hec_forwarder.sls.trouble import Trouble
@@ -98,16 +97,6 @@ def test_another_kind_of_trouble_starts_anew() -> None:
     for _ in range(10):
         reader.failed(errors.ServiceFault("x"))
     assert reader.failed(errors.Throttled("x")) <= 1
-
-
-@given(st.floats(0.001, 10), st.floats(0.001, 100), st.integers(1, 3000))
-def test_backoff_grows_to_its_cap_and_no_further(first: float, cap: float, failures: int) -> None:
-    backoff = Backoff(first, cap)
-    pauses = [backoff.next() for _ in range(failures)]
-    assert all(0 < pause <= cap for pause in pauses)
-    assert backoff.failures == failures
-    backoff.reset()
-    assert backoff.next() <= first
 
 
 def test_trouble_is_told_once_and_its_end_once(caplog: Any) -> None:

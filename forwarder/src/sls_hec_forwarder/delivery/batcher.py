@@ -17,9 +17,10 @@ class Piece:
     """One chunk of one pull, or a part of one: envelopes joined by LF.
 
     `size` is the bytes that count as in flight; the parts of a chunk have together the size of the chunk.
+    `original` is a single event as it was before its index was changed.
     """
 
-    __slots__ = ("added", "body", "events", "pull", "size")
+    __slots__ = ("added", "body", "events", "original", "pull", "size")
 
     def __init__(self, pull: Pull, body: bytes, events: int, added: float, size: int | None = None) -> None:
         self.pull = pull
@@ -27,6 +28,7 @@ class Piece:
         self.events = events
         self.added = added
         self.size = len(body) if size is None else size
+        self.original: bytes | None = None
 
     def cut(self, events: int) -> Piece:
         """Keep the first `events`, return the others; neither may be left with none."""

@@ -7,9 +7,9 @@ import threading
 import time
 from typing import Callable, Final, NamedTuple
 
+from sls_hec_forwarder.backoff import Backoff
 from sls_hec_forwarder.hec.answers import Action, Answer, advice
 from sls_hec_forwarder.hec.observer import Observer
-from sls_hec_forwarder.hec.retry import Backoff
 from sls_hec_forwarder.hec.target import Target
 from sls_hec_forwarder.logs import Episodes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Callable, Final
 
+from sls_hec_forwarder.backoff import Backoff
 from sls_hec_forwarder.delivery.batcher import Batch
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.hec.answers import INCORRECT_INDEX, Action, Answer
@@ -12,7 +13,6 @@ from sls_hec_forwarder.hec.deadletter import DeadLetter, Letterbox, SpoolFull
 from sls_hec_forwarder.hec.envelope import with_key
 from sls_hec_forwarder.hec.isolate import judge
 from sls_hec_forwarder.hec.observer import Observer
-from sls_hec_forwarder.hec.retry import Backoff
 from sls_hec_forwarder.logs import Episodes
 
 # A dead letter that could not be saved is tried again at this pace; its event is posted again, which also
@@ -113,22 +113,28 @@ class Outcomes:
     def _refused(self, one: Batch, answer: Answer) -> None:
         """One event that will never be taken as it is."""
         piece = one.pieces[0]
-        if answer.code == INCORRECT_INDEX and self._dead_letters.fallback_index:
-            rerouted = _rerouted(piece.body, self._dead_letters.fallback_index)
+        fallback = self._dead_letters.fallback_index
+        if answer.code == INCORRECT_INDEX and fallback and piece.original is None:
+            rerouted = _rerouted(piece.body, fallback)
             if rerouted != piece.body:
-                piece.body = rerouted
+                piece.original, piece.body = piece.body, rerouted
                 self._observer.rerouted()
                 self._outbox.put_back(one, 0.0)
                 return
+        now = self._clock()
+        twice = piece.original is not None  # its own index was refused too
         letter = DeadLetter(
-            time=self._clock(),
+            time=now,
             reason="oversize" if answer.action is Action.SPLIT else "refused",
             status=answer.status,
             code=answer.code,
             text=answer.text,
             endpoint=self._endpoint,
             shard=piece.pull.lease.shard,
-            envelope=piece.body,
+            envelope=piece.body if piece.original is None else piece.original,
+            refusals=2 if twice else 1,
+            again=now if twice else None,
+            tried={"index": fallback} if twice else {},
         )
         if self._dead_letters.save(letter):
             self._outbox.delivered(one)

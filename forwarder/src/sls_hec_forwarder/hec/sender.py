@@ -10,6 +10,7 @@ import random
 import time
 from typing import Callable, Final
 
+from sls_hec_forwarder.backoff import Backoff
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.hec.acks import Acks
 from sls_hec_forwarder.hec.client import Client
@@ -18,7 +19,6 @@ from sls_hec_forwarder.hec.deadletter import Letterbox
 from sls_hec_forwarder.hec.endpoints import Endpoint, Gate
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.outcomes import DeadLetters, Outcomes
-from sls_hec_forwarder.hec.retry import Backoff
 from sls_hec_forwarder.hec.target import Proxy, TlsFiles, targets
 from sls_hec_forwarder.hec.token import Token
 from sls_hec_forwarder.hec.worker import Worker

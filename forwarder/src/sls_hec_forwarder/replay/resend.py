@@ -243,7 +243,7 @@ class _Work:
             envelope=letter.envelope,
             refusals=letter.refusals + 1,
             again=refusal.time,
-            tried=self._edits,
+            tried={**self._edits, **refusal.tried},
         )
 
     def due(self, now: float) -> bool:

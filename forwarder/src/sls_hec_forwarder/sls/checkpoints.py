@@ -8,8 +8,8 @@ import threading
 import time
 from typing import Callable, Protocol
 
+from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.delivery.lease import Lease
-from sls_hec_forwarder.sls.backoff import Backoff
 from sls_hec_forwarder.sls.errors import NotMember, SlsError
 from sls_hec_forwarder.sls.observer import Observer
 from sls_hec_forwarder.sls.trouble import Trouble
@@ -46,7 +46,7 @@ class Saver:
         self._lost = lost
         self._clock = clock
         self._saved = lease.committed
-        self._backoff = Backoff(*_RETRY)
+        self._backoff = CountingBackoff(*_RETRY)
         self._not_before = 0.0
         self._trouble = Trouble(_log, f"checkpoint of shard {lease.shard}", clock)
         self._lock = threading.Lock()

@@ -12,8 +12,8 @@ import threading
 import time
 from typing import Callable, Protocol
 
+from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.delivery.lease import Fence
-from sls_hec_forwarder.sls.backoff import Backoff
 from sls_hec_forwarder.sls.errors import NotMember, SlsError
 from sls_hec_forwarder.sls.membership import Action, Do, Membership, fence_timeout, heartbeat_interval
 from sls_hec_forwarder.sls.observer import Observer
@@ -63,7 +63,7 @@ class Heartbeat:
         self._wake = threading.Event()
         self._finish = threading.Event()
         self._trouble = Trouble(_log, "heartbeat", clock)
-        self._backoff = Backoff(0.2, interval)
+        self._backoff = CountingBackoff(0.2, interval)
         #: When the last heartbeat that was answered was sent, on `clock`; None before the first.
         self.last_success: float | None = None
         self._told: list[int] | None = None  # what that heartbeat reported

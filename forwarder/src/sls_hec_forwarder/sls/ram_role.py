@@ -16,9 +16,9 @@ from typing import Callable
 
 import requests
 
+from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.access_key import AccessKey
-from sls_hec_forwarder.sls.backoff import Backoff
 from sls_hec_forwarder.sls.errors import AuthFailed, ServiceFault
 from sls_hec_forwarder.sls.trouble import Trouble
 
@@ -147,7 +147,7 @@ class RoleCredentials:
         self._thread.join(sum(_TIMEOUTS))
 
     def _run(self) -> None:
-        backoff = Backoff(1.0, 60.0)
+        backoff = CountingBackoff(1.0, 60.0)
         while not self._closing.is_set():
             try:
                 grant = self._fetch(self._role, self._metadata_url)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 
+from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.errors import OperatorError
 from sls_hec_forwarder.sls import cursor as cursors
-from sls_hec_forwarder.sls.backoff import Backoff
 from sls_hec_forwarder.sls.errors import CorruptPull, CursorInvalid, SlsError, Throttled, Unreadable
 from sls_hec_forwarder.sls.pulled import Pulled
 
@@ -39,7 +39,7 @@ class Reader:
         self.undecodable = 0
         self._fetch_interval = fetch_interval
         self._rng = rng or random.Random()  # noqa: S311 - no secret
-        self._backoff: Backoff | None = None
+        self._backoff: CountingBackoff | None = None
         self._patience = (0.0, 0.0)
 
     @property
@@ -85,7 +85,7 @@ class Reader:
         patience = _patience(problem)
         if self._backoff is None or patience != self._patience:
             self._patience = patience
-            self._backoff = Backoff(*patience, self._rng)
+            self._backoff = CountingBackoff(*patience, self._rng)
         return self._backoff.next()
 
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional
 
+from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.delivery.lease import Fence, Lease, Pull
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.settings.model import SlsSettings
-from sls_hec_forwarder.sls.backoff import Backoff
 from sls_hec_forwarder.sls.checkpoints import Checkpoints, Saver
 from sls_hec_forwarder.sls.client import SlsClient
 from sls_hec_forwarder.sls.errors import CursorInvalid, NotMember, SlsError, Unreadable
@@ -158,7 +158,7 @@ class ShardReader:
     def _open(self) -> Lease | None:
         """Find where to start; None when the shard has to be left before that."""
         around = self._around
-        backoff = Backoff(0.5, 30.0)
+        backoff = CountingBackoff(0.5, 30.0)
         while not self._leave.is_set():
             try:
                 start = around.positions.first(self.shard)

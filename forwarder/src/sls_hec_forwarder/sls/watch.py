@@ -9,9 +9,9 @@ import random
 import threading
 from typing import Callable
 
+from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls import group as groups
-from sls_hec_forwarder.sls.backoff import Backoff
 from sls_hec_forwarder.sls.client import Group, SlsClient
 from sls_hec_forwarder.sls.errors import SlsError
 from sls_hec_forwarder.sls.observer import Observer
@@ -73,7 +73,7 @@ class Watch:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        backoff = Backoff(self._interval, 4 * self._interval)
+        backoff = CountingBackoff(self._interval, 4 * self._interval)
         pause = 0.0
         while not self._stop.wait(pause):
             if self._look():

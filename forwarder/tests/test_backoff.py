@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sls_hec_forwarder.hec.retry import LONGEST_RETRY_AFTER, Backoff
+from sls_hec_forwarder.backoff import LONGEST_RETRY_AFTER, Backoff, CountingBackoff
 
 
 @given(
@@ -37,3 +37,15 @@ def test_retry_after_is_honoured_but_not_without_bound(retry_after: float, failu
     assert delay <= max(30.0, 1.1 * LONGEST_RETRY_AFTER)
     if retry_after > 30:
         assert delay <= 1.1 * retry_after
+
+
+@given(first=st.floats(0.001, 10), longest=st.floats(0.001, 100), failures=st.integers(1, 3000))
+def test_counted_failures_lead_to_the_cap(
+    first: float, longest: float, failures: int
+) -> None:
+    backoff = CountingBackoff(first, longest)
+    pauses = [backoff.next() for _ in range(failures)]
+    assert all(0 < pause <= longest for pause in pauses)
+    assert backoff.failures == failures
+    backoff.reset()
+    assert backoff.next() <= first
