@@ -40,9 +40,7 @@ def test_retry_after_is_honoured_but_not_without_bound(retry_after: float, failu
 
 
 @given(first=st.floats(0.001, 10), longest=st.floats(0.001, 100), failures=st.integers(1, 3000))
-def test_counted_failures_lead_to_the_cap(
-    first: float, longest: float, failures: int
-) -> None:
+def test_counted_failures_lead_to_the_cap(first: float, longest: float, failures: int) -> None:
     backoff = CountingBackoff(first, longest)
     pauses = [backoff.next() for _ in range(failures)]
     assert all(0 < pause <= longest for pause in pauses)

@@ -24,7 +24,14 @@ SECRETS = ("SLS_AK_KEY", "SLS_STS_TOKEN", "HEC_TOKEN", "SLS_AK_ID", "SLS_PROXY",
 #: Of these, what may also stand among the settings; a proxy only without a password.
 OPEN_SECRETS = ("SLS_AK_ID", "SLS_PROXY", "HEC_PROXY")
 #: Are the path of a file themselves; its text may be given as a secret.
-FILES = ("SLS_CLIENT_KEY", "SLS_CLIENT_CERT", "SLS_CA_FILE", "HEC_CLIENT_KEY", "HEC_CLIENT_CERT", "HEC_CA_FILE")
+FILES = (
+    "SLS_CLIENT_KEY",
+    "SLS_CLIENT_CERT",
+    "SLS_CA_FILE",
+    "HEC_CLIENT_KEY",
+    "HEC_CLIENT_CERT",
+    "HEC_CA_FILE",
+)
 #: Follow from the inventory.
 DERIVED = {"SLS_CONSUMER": "it is made of host, consumer and instance"}
 #: What example files hold until somebody writes the real thing there.
@@ -32,7 +39,10 @@ PLACEHOLDER = "CHANGE_ME"
 
 
 def relay_instances(
-    consumers: Sequence[Any], host: str, settings: Sequence[Mapping[str, Any]], secrets: Sequence[Mapping[str, Any]]
+    consumers: Sequence[Any],
+    host: str,
+    settings: Sequence[Mapping[str, Any]],
+    secrets: Sequence[Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
     """What `host` runs: for each instance its `id`, `consumer`, `settings` (texts), `secrets` and limits.
 
@@ -41,7 +51,8 @@ def relay_instances(
     """
     found = list(_problems(consumers, settings, secrets))
     if found:
-        raise AnsibleFilterError("the inventory is wrong for %s:\n- %s" % (host, "\n- ".join(found)))
+        listed = "".join(f"\n- {problem}" for problem in found)
+        raise AnsibleFilterError(f"the inventory is wrong for {host}:{listed}")
     instances = []
     for consumer in consumers:
         if consumer.get("state", "present") == "absent":
@@ -59,7 +70,11 @@ def relay_instances(
                     "consumer": name,
                     "settings": texts,
                     "secrets": {key: str(value) for key, value in sorted(hidden.items())},
-                    **{key: consumer[key] for key in ("memory_max", "cpu_quota", "tasks_max") if key in consumer},
+                    **{
+                        key: consumer[key]
+                        for key in ("memory_max", "cpu_quota", "tasks_max")
+                        if key in consumer
+                    },
                 }
             )
     return instances
@@ -126,12 +141,14 @@ def _problems(
         if consumer.get("state") == "absent":
             continue
         merged = _laid_over([*settings, consumer.get("settings") or {}])
-        source = tuple(_text(merged.get(key, "")) for key in ("SLS_ENDPOINT", "SLS_PROJECT", "SLS_LOGSTORE", "SLS_CG"))
+        source = tuple(
+            _text(merged.get(key, "")) for key in ("SLS_ENDPOINT", "SLS_PROJECT", "SLS_LOGSTORE", "SLS_CG")
+        )
         if all(source[1:]) and source in sources:
             yield (
-                f"{where} and consumer {sources[source]!r} read {'/'.join(source[1:3])} in one consumer group "
-                f"({source[3]}): each would get a part of the logs; give one another SLS_CG, or one consumer more "
-                "instances"
+                f"{where} and consumer {sources[source]!r} read {'/'.join(source[1:3])} in one consumer "
+                f"group ({source[3]}): each would get a part of the logs; give one another SLS_CG, or one "
+                "consumer more instances"
             )
         sources.setdefault(source, name)
 

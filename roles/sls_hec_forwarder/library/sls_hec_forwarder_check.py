@@ -14,7 +14,7 @@ options:
   user: {type: str, required: true, description: The service's user.}
   environment: {type: dict, required: true, description: Settings as the service will see them.}
   secrets: {type: dict, required: true, description: Text of each secret.}
-  credentials: {type: path, required: true, description: Where C(environment) says that the secrets' files are.}
+  credentials: {type: path, required: true, description: Where C(environment) says that they are files.}
   timeout: {type: int, default: 120, description: Seconds that the check may take.}
 author: sls-hec-forwarder maintainers
 attributes:
@@ -46,7 +46,7 @@ def main() -> None:
     try:
         account = pwd.getpwnam(wanted["user"])
     except KeyError:
-        module.fail_json(msg="there is no user %s on this host" % wanted["user"])
+        module.fail_json(msg=f"there is no user {wanted['user']} on this host")
     folder = tempfile.mkdtemp(prefix="sls-hec-forwarder-check.", dir="/run")
     try:
         for name, text in wanted["secrets"].items():
@@ -56,10 +56,12 @@ def main() -> None:
             os.chown(path, account.pw_uid, account.pw_gid)
         os.chown(folder, account.pw_uid, account.pw_gid)
         environment = {
-            name: str(value).replace(wanted["credentials"], folder) for name, value in wanted["environment"].items()
+            name: str(value).replace(wanted["credentials"], folder)
+            for name, value in wanted["environment"].items()
         }
-        done = subprocess.run(
-            ["setpriv", "--reuid", wanted["user"], "--regid", str(account.pw_gid), "--init-groups", "--", wanted["executable"], "check"],
+        account_ids = ["--reuid", wanted["user"], "--regid", str(account.pw_gid), "--init-groups"]
+        done = subprocess.run(  # noqa: S603 - what the play names
+            ["/usr/bin/setpriv", *account_ids, "--", wanted["executable"], "check"],
             env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", **environment},
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -70,12 +72,14 @@ def main() -> None:
             errors="replace",
         )
     except subprocess.TimeoutExpired:
-        module.fail_json(msg="the check did not end within %d s" % wanted["timeout"])
+        module.fail_json(msg=f"the check did not end within {wanted['timeout']} s")
     finally:
         shutil.rmtree(folder)
     lines = done.stdout.replace(folder, wanted["credentials"]).splitlines()
     if done.returncode:
-        module.fail_json(msg="\n".join(lines) or "the check ended with status %d" % done.returncode, lines=lines)
+        module.fail_json(
+            msg="\n".join(lines) or f"the check ended with status {done.returncode}", lines=lines
+        )
     module.exit_json(changed=False, lines=lines)
 
 

@@ -33,8 +33,8 @@ def unsettled(group: dict, held: dict[str, int], most_lag: float, first: dict[st
     """What there is to wait for.
 
     `group` is what `status --json` says, `held` how many shards each consumer says that it has: SLS may name
-    a new owner only after that saved its first checkpoint. `first` remembers the lag of each shard when it was
-    first seen: from one question to the next it may jump either way.
+    a new owner only after that saved its first checkpoint. `first` remembers the lag of each shard when it
+    was first seen: from one question to the next it may jump either way.
     """
     shards = group["shards"]
     reasons = []

@@ -1,0 +1,86 @@
+"""From an inventory to what one host runs. What is refused is a table of the scenario `refuse`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from relay_instances import relay_digest, relay_environment, relay_instances, relay_names
+
+SOURCE = {"SLS_PROJECT": "audit", "SLS_LOGSTORE": "trail", "SLS_CG": "splunk"}
+
+
+def consumer(**more: Any) -> dict[str, Any]:
+    return {"name": "trail", "settings": SOURCE, **more}
+
+
+def one(*layers: dict[str, Any], secrets: tuple[dict[str, Any], ...] = (), **more: Any) -> dict[str, Any]:
+    (instance,) = relay_instances([consumer(**more)], "relay-1", layers, secrets)
+    return instance
+
+
+def test_the_particular_wins_over_the_general() -> None:
+    instance = one(
+        {"HEC_URL": "a", "HEC_INDEX": "a", "HEC_SOURCE": "a"},
+        {"HEC_INDEX": "b", "HEC_SOURCE": "b"},
+        settings={**SOURCE, "HEC_SOURCE": "c"},
+    )
+    assert {name: text for name, text in instance["settings"].items() if name.startswith("HEC_")} == {
+        "HEC_URL": "a",
+        "HEC_INDEX": "b",
+        "HEC_SOURCE": "c",
+    }
+
+
+def test_null_takes_away_what_is_set_for_all() -> None:
+    assert "HEC_INDEX" not in one({"HEC_INDEX": "a"}, {"HEC_INDEX": None})["settings"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "true"),
+        (False, "false"),
+        (5, "5"),
+        (["a", "b"], "a,b"),
+        ({"b": {"index": "ü"}, "a": 1}, '{"a": 1, "b": {"index": "ü"}}'),
+    ],
+)
+def test_values_as_yaml_become_the_texts_of_settings(value: object, text: str) -> None:
+    assert one({"HEC_EXAMPLE": value})["settings"]["HEC_EXAMPLE"] == text
+
+
+def test_each_instance_has_a_name_of_its_own_in_the_group() -> None:
+    both = relay_instances([consumer(instances=2)], "relay-1.example.com", [], [])
+    assert relay_names(both) == {
+        "trail": {"trail-1": "relay-1-example-com-trail-1", "trail-2": "relay-1-example-com-trail-2"}
+    }
+
+
+def test_an_absent_consumer_has_no_instance() -> None:
+    assert relay_instances([consumer(state="absent")], "relay-1", [], []) == []
+
+
+def test_secrets_reach_the_environment_as_paths_only() -> None:
+    secrets = {"HEC_TOKEN": "hidden", "HEC_CA_FILE": "pem", "SLS_AK_ID": "id"}
+    instance = one({"SLS_AK_ID": "of the settings"}, secrets=(secrets,))
+    environment = relay_environment(instance, "/run/here")
+    assert instance["secrets"] == secrets
+    assert environment["HEC_TOKEN_FILE"] == "/run/here/HEC_TOKEN"
+    assert environment["HEC_CA_FILE"] == "/run/here/HEC_CA_FILE"
+    assert environment["SLS_AK_ID_FILE"] == "/run/here/SLS_AK_ID"
+    assert "SLS_AK_ID" not in environment
+    assert "hidden" not in str(environment)
+
+
+def test_whatever_changes_shows_in_the_digest() -> None:
+    same = [one(), one()]
+    others = [
+        one({"HEC_INDEX": "a"}),
+        one(secrets=({"HEC_TOKEN": "a"},)),
+        one(secrets=({"HEC_TOKEN": "b"},)),
+        one(memory_max="2G"),
+    ]
+    digests = [relay_digest(each, "unit") for each in same + others]
+    assert digests[0] == digests[1]
+    assert len({*digests, relay_digest(one(), "another unit")}) == 6

@@ -1,0 +1,63 @@
+"""When a host's instances count as back at work; the module as a whole runs in Molecule's scenarios."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sls_hec_forwarder_settled import unsettled
+
+MOST_LAG = 60
+
+
+def shard(number: int, owner: str, lag: float | None = 0, *, behind: bool = True) -> dict[str, Any]:
+    return {"shard": number, "owner": owner, "lag": lag, "behind": behind}
+
+
+def reasons(
+    shards: list[dict[str, Any]], held: dict[str, int], first: dict[str, float] | None = None
+) -> list[str]:
+    return unsettled({"shards": shards}, held, MOST_LAG, {} if first is None else first)
+
+
+@pytest.mark.parametrize(
+    ("shards", "held"),
+    [
+        ([shard(0, "a"), shard(1, "b")], {"a": 1}),
+        # SLS names the owner only after its first checkpoint; the instance knows before.
+        ([shard(0, "b"), shard(1, "b")], {"a": 1}),
+        # ... and the other way round: the status line is a little old.
+        ([shard(0, "a"), shard(1, "b")], {"a": 0}),
+        # More consumers than shards: one of them has to wait.
+        ([shard(0, "b"), shard(1, "c")], {"a": 0}),
+        # Nobody has read an empty shard yet, and nothing is missed by it.
+        ([shard(0, "a"), shard(1, "", None, behind=False)], {"a": 1}),
+        # How the others do is not this host's doing.
+        ([shard(0, "a"), shard(1, "b", 9999)], {"a": 1}),
+        ([shard(0, "a", None)], {"a": 1}),
+        ([shard(0, "a", MOST_LAG)], {"a": 1}),
+    ],
+)
+def test_back_at_work(shards: list[dict[str, Any]], held: dict[str, int]) -> None:
+    assert reasons(shards, held) == []
+
+
+def test_one_without_shards_is_waited_for_while_another_has_two() -> None:
+    assert reasons([shard(0, "b"), shard(1, "b")], {"a": 0}) == ["a has no shards"]
+
+
+def test_a_shard_that_nobody_reads_is_waited_for() -> None:
+    assert reasons([shard(0, "a"), shard(1, "", 12)], {"a": 1}) == ["shard 1 has no owner"]
+
+
+def test_every_reason_is_told() -> None:
+    assert len(reasons([shard(0, "b"), shard(1, "b"), shard(2, "")], {"a": 0, "c": 0})) == 3
+
+
+def test_lag_is_waited_for_until_it_shrinks() -> None:
+    first: dict[str, float] = {}
+    assert reasons([shard(0, "a", 300)], {"a": 1}, first) == [
+        "shard 0 of a lags 300 s, which does not shrink"
+    ]
+    assert reasons([shard(0, "a", 310)], {"a": 1}, first) != []
+    assert reasons([shard(0, "a", 299)], {"a": 1}, first) == []
