@@ -43,11 +43,13 @@ def relay_instances(
     host: str,
     settings: Sequence[Mapping[str, Any]],
     secrets: Sequence[Mapping[str, Any]],
+    state: str,
 ) -> list[dict[str, Any]]:
     """What `host` runs: for each instance its `id`, `consumer`, `settings` (texts), `secrets` and limits.
 
-    `settings` and `secrets` are the layers below the consumers', the general first. Raises AnsibleFilterError
-    that names every problem; none shows the value of a secret.
+    `settings` and `secrets` are the layers below the consumers', the general first. In the folder `state`
+    each instance has one of its own. Raises AnsibleFilterError that names every problem; none shows the value
+    of a secret.
     """
     found = list(_problems(consumers, settings, secrets))
     if found:
@@ -58,10 +60,11 @@ def relay_instances(
         if consumer.get("state", "present") == "absent":
             continue
         name = consumer["name"]
-        merged = _laid_over([*settings, consumer.get("settings") or {}])
         hidden = _laid_over([*secrets, consumer.get("secrets") or {}])
         for number in range(1, int(consumer.get("instances", 1)) + 1):
             instance = f"{name}-{number}"
+            ours = {"RELAY_SPOOL_DIR": f"{state}/{instance}/dead-letters"}
+            merged = _laid_over([ours, *settings, consumer.get("settings") or {}])
             texts = {key: _text(value) for key, value in sorted(merged.items()) if key not in hidden}
             texts["SLS_CONSUMER"] = re.sub(r"[^A-Za-z0-9_]+", "-", f"{host}-{instance}")
             instances.append(
@@ -86,6 +89,15 @@ def relay_environment(instance: Mapping[str, Any], credentials: str) -> dict[str
     for name in instance["secrets"]:
         environment[name if name in FILES else f"{name}_FILE"] = f"{credentials}/{name}"
     return environment
+
+
+def relay_secret_files(instances: Iterable[Mapping[str, Any]], folder: str) -> dict[str, str]:
+    """The text of each secret by its path, `<folder>/<instance>/<secret>`."""
+    return {
+        f"{folder}/{instance['id']}/{name}": text
+        for instance in instances
+        for name, text in instance["secrets"].items()
+    }
 
 
 def relay_names(instances: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
@@ -206,4 +218,5 @@ class FilterModule:
             "relay_environment": relay_environment,
             "relay_digest": relay_digest,
             "relay_names": relay_names,
+            "relay_secret_files": relay_secret_files,
         }

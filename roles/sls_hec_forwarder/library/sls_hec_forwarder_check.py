@@ -8,13 +8,15 @@ module: sls_hec_forwarder_check
 short_description: Asks the relay whether settings and secrets are right
 description:
   - Runs C(sls-hec-forwarder check) as the service's user, before anything of the service is touched.
-  - Secrets are handed over as files in memory that are removed afterwards.
+  - Secrets are handed over as files in memory that are removed afterwards. So is an empty folder in place of
+    the state's, which systemd makes at the first start.
 options:
   executable: {type: path, required: true, description: The program of the release that is to run.}
   user: {type: str, required: true, description: The service's user.}
   environment: {type: dict, required: true, description: Settings as the service will see them.}
   secrets: {type: dict, required: true, description: Text of each secret.}
   credentials: {type: path, required: true, description: Where C(environment) says that they are files.}
+  state: {type: path, required: true, description: The folder for the state of all instances.}
   timeout: {type: int, default: 120, description: Seconds that the check may take.}
 author: sls-hec-forwarder maintainers
 attributes:
@@ -38,6 +40,7 @@ def main() -> None:
             "environment": {"type": "dict", "required": True},
             "secrets": {"type": "dict", "required": True, "no_log": True},
             "credentials": {"type": "path", "required": True},
+            "state": {"type": "path", "required": True},
             "timeout": {"type": "int", "default": 120},
         },
         supports_check_mode=True,
@@ -54,9 +57,12 @@ def main() -> None:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as file:
                 file.write(text)
             os.chown(path, account.pw_uid, account.pw_gid)
-        os.chown(folder, account.pw_uid, account.pw_gid)
+        state = os.path.join(folder, "state")
+        os.mkdir(state)
+        for path in (state, folder):
+            os.chown(path, account.pw_uid, account.pw_gid)
         environment = {
-            name: str(value).replace(wanted["credentials"], folder)
+            name: str(value).replace(wanted["credentials"], folder).replace(wanted["state"], state)
             for name, value in wanted["environment"].items()
         }
         account_ids = ["--reuid", wanted["user"], "--regid", str(account.pw_gid), "--init-groups"]
@@ -75,7 +81,8 @@ def main() -> None:
         module.fail_json(msg=f"the check did not end within {wanted['timeout']} s")
     finally:
         shutil.rmtree(folder)
-    lines = done.stdout.replace(folder, wanted["credentials"]).splitlines()
+    said = done.stdout.replace(state, wanted["state"]).replace(folder, wanted["credentials"])
+    lines = said.splitlines()
     if done.returncode:
         module.fail_json(
             msg="\n".join(lines) or f"the check ended with status {done.returncode}", lines=lines

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from relay_instances import relay_digest, relay_environment, relay_instances, relay_names
+from relay_instances import (
+    relay_digest,
+    relay_environment,
+    relay_instances,
+    relay_names,
+    relay_secret_files,
+)
 
+STATE = "/var/lib/relay"
 SOURCE = {"SLS_PROJECT": "audit", "SLS_LOGSTORE": "trail", "SLS_CG": "splunk"}
 
 
@@ -15,7 +22,7 @@ def consumer(**more: Any) -> dict[str, Any]:
 
 
 def one(*layers: dict[str, Any], secrets: tuple[dict[str, Any], ...] = (), **more: Any) -> dict[str, Any]:
-    (instance,) = relay_instances([consumer(**more)], "relay-1", layers, secrets)
+    (instance,) = relay_instances([consumer(**more)], "relay-1", layers, secrets, STATE)
     return instance
 
 
@@ -51,14 +58,24 @@ def test_values_as_yaml_become_the_texts_of_settings(value: object, text: str) -
 
 
 def test_each_instance_has_a_name_of_its_own_in_the_group() -> None:
-    both = relay_instances([consumer(instances=2)], "relay-1.example.com", [], [])
+    both = relay_instances([consumer(instances=2)], "relay-1.example.com", [], [], STATE)
     assert relay_names(both) == {
         "trail": {"trail-1": "relay-1-example-com-trail-1", "trail-2": "relay-1-example-com-trail-2"}
     }
 
 
 def test_an_absent_consumer_has_no_instance() -> None:
-    assert relay_instances([consumer(state="absent")], "relay-1", [], []) == []
+    assert relay_instances([consumer(state="absent")], "relay-1", [], [], STATE) == []
+
+
+def test_each_instance_keeps_dead_letters_in_a_folder_of_its_own() -> None:
+    both = relay_instances([consumer(instances=2)], "relay-1", [], [], STATE)
+    assert [each["settings"]["RELAY_SPOOL_DIR"] for each in both] == [
+        "/var/lib/relay/trail-1/dead-letters",
+        "/var/lib/relay/trail-2/dead-letters",
+    ]
+    assert one({"RELAY_SPOOL_DIR": "/data"})["settings"]["RELAY_SPOOL_DIR"] == "/data"
+    assert "RELAY_SPOOL_DIR" not in one({"RELAY_SPOOL_DIR": None})["settings"]
 
 
 def test_secrets_reach_the_environment_as_paths_only() -> None:
@@ -71,6 +88,14 @@ def test_secrets_reach_the_environment_as_paths_only() -> None:
     assert environment["SLS_AK_ID_FILE"] == "/run/here/SLS_AK_ID"
     assert "SLS_AK_ID" not in environment
     assert "hidden" not in str(environment)
+
+
+def test_each_instance_has_files_of_its_own_for_its_secrets() -> None:
+    both = relay_instances([consumer(instances=2)], "relay-1", [], [{"HEC_TOKEN": "hidden"}], STATE)
+    assert relay_secret_files(both, "/etc/x") == {
+        "/etc/x/trail-1/HEC_TOKEN": "hidden",
+        "/etc/x/trail-2/HEC_TOKEN": "hidden",
+    }
 
 
 def test_whatever_changes_shows_in_the_digest() -> None:
