@@ -94,7 +94,7 @@ class Hec:
         body = "\n".join(json.dumps(envelope) for envelope in envelopes)
         try:
             answer = self._session.post(self._url + "/event", data=body.encode(), timeout=5)
-            given = {"code": None} if answer.status_code == 413 else answer.json()
+            given: dict[str, Any] = {"code": None} if answer.status_code == 413 else answer.json()
             code = given["code"]
             taken = answer.status_code == 200 and code in (0, 24, 25)
             if taken and "ackId" in given:
@@ -150,8 +150,8 @@ def main() -> None:
         env["SLS_CG"],
         env["SLS_CONSUMER"],
         cursor_position=CursorPosition.BEGIN_CURSOR,
-        heartbeat_interval=interval,
-        data_fetch_interval=0.2,
+        heartbeat_interval=interval,  # type: ignore[arg-type]  # takes fractions
+        data_fetch_interval=0.2,  # type: ignore[arg-type]
     )
     config.consumer_group_time_out = int(env["SLS_GROUP_TIMEOUT"])
     worker = ConsumerWorker(Forward, config, args=(f"sls:{env['SLS_PROJECT']}/{env['SLS_LOGSTORE']}",))

@@ -58,7 +58,9 @@ def settings(*urls: str, **more: Any) -> Settings:
 
 def resend(*urls: str, **more: Any) -> Resend:
     options: dict[str, Any] = {"rate": 20_000.0, "patience": LONG, "episodes": Said().episodes}
-    given = {name: more.pop(name) for name in ("rate", "patience", "edits", "observer") if name in more}
+    given: dict[str, Any] = {
+        name: more.pop(name) for name in ("rate", "patience", "edits", "observer") if name in more
+    }
     return Resend(settings(*urls, **more), **{**options, **given})
 
 

@@ -262,8 +262,8 @@ class Cloud:
         return self._lines[-1]
 
     def member(self, name: str = "a", *, start: bool = True, **settings: Any) -> Member:
-        options = {key: settings.pop(key) for key in ("encode", "reread", "wall") if key in settings}
-        options.setdefault("watch_interval", 1.0)
+        options: dict[str, Any] = {"watch_interval": 1.0}
+        options.update({key: settings.pop(key) for key in ("encode", "reread", "wall") if key in settings})
         member = Member(self.settings(**settings), name, **options)
         self.members.append(member)
         return member.start() if start else member

@@ -36,13 +36,16 @@ def test_sdk_is_the_one_whose_inside_is_used() -> None:
     """Private names and shapes of SDK 0.9.52 that the client depends on."""
     from importlib.metadata import version
 
+    sdk: Any = LogClient
+
     assert version("aliyun-log-python-sdk") == "0.9.52"
-    assert list(inspect.signature(LogClient._sendRequest).parameters) == [
+    assert list(inspect.signature(sdk._sendRequest).parameters) == [
         "self", "method", "url", "params", "body", "headers", "respons_body_type",
     ]  # fmt: skip
-    assert "self._sendRequest(" in inspect.getsource(LogClient._send)
-    assert "except LogException as ex" in inspect.getsource(LogClient._send)
-    answer = PullLogResponse(b"raw", {"x-log-count": "1", "x-log-bodyrawsize": "3", "x-log-cursor": "MQ=="})
+    assert "self._sendRequest(" in inspect.getsource(sdk._send)
+    assert "except LogException as ex" in inspect.getsource(sdk._send)
+    response: Any = PullLogResponse
+    answer = response(b"raw", {"x-log-count": "1", "x-log-bodyrawsize": "3", "x-log-cursor": "MQ=="})
     assert getattr(answer, BODY) == b"raw"
     assert LogClient.__module__ == "aliyun.log.logclient"
     assert aliyun.log.LogClient is LogClient

@@ -370,7 +370,10 @@ def test_pull_that_hangs_does_not_stall_another_shard(cloud: Any, eventually: An
 @pytest.mark.parametrize("fault", ["corrupt", "truncate", "reset_after", "error"])
 def test_pulls_that_fail_are_repeated_and_nothing_is_skipped(cloud: Any, eventually: Any, fault: str) -> None:
     cloud.make(shards=1)
-    more = {"error": {"status": 500, "code": "InternalServerError", "text": "x"}, "corrupt": {"flips": 500}}
+    more: dict[str, dict[str, Any]] = {
+        "error": {"status": 500, "code": "InternalServerError", "text": "x"},
+        "corrupt": {"flips": 500},
+    }
     cloud.standin.faults.add(Fault(fault, "PullLogs", times=3, **more.get(fault, {})))
     cloud.put(0, groups=200)
     member = cloud.member()

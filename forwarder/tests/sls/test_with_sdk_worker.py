@@ -20,7 +20,7 @@ class Notebook:
         self.seen: Counter[tuple[int, bytes]] = Counter()
 
 
-class Processor(ConsumerProcessorBase):  # type: ignore[misc]
+class Processor(ConsumerProcessorBase):
     def __init__(self, notebook: Notebook) -> None:
         super().__init__()
         self._notebook = notebook
@@ -39,7 +39,7 @@ def sdk_worker(cloud: Any, name: str, notebook: Notebook) -> ConsumerWorker:
         sls.endpoint, "ak", "sk", sls.project, sls.logstore, sls.group, name,
         cursor_position=CursorPosition.BEGIN_CURSOR,
         heartbeat_interval=2,
-        data_fetch_interval=0.1,
+        data_fetch_interval=0.1,  # type: ignore[arg-type]  # takes fractions
     )  # fmt: skip
     worker = ConsumerWorker(Processor, config, args=(notebook,))
     worker.start()
