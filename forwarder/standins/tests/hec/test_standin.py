@@ -181,7 +181,7 @@ def test_command(run: Any, tmp_path: Path, number: signal.Signals) -> None:
         (["--switch", "colour=red"], "unknown switch 'colour'"),
         (["--cert", "x"], "--cert and --key belong together"),
         (["--client-ca", "x"], "--client-ca needs --cert and --key"),
-        (["--cert", "/none", "--key", "/none"], "No such file"),
+        (["--cert", "/none", "--key", "/none"], "no file"),
         (["--tokens", "/none"], "No such file"),
         (["--tokens", "{file}"], "must hold a JSON array of tokens"),
         (["--keep", "-1"], "--keep must not be negative"),

@@ -71,4 +71,7 @@ def server_tls(
         if client_ca is not None:
             raise UsageError("--client-ca needs --cert and --key")
         return None
+    for path in (cert, key, client_ca):
+        if path is not None and not path.is_file():
+            raise UsageError(f"no file {path}")
     return ServerTls(cert, key, client_ca)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from sls_hec_standins.http import ServerTls
+from sls_hec_standins.http.command import UsageError, address, run, server_tls
 from sls_hec_standins.sls import switches
 from sls_hec_standins.sls.errors import SlsError
 from sls_hec_standins.sls.service import REGION
@@ -26,45 +23,25 @@ Let clients use the first URL as their http_proxy with the endpoint http://sls.t
 SIGINT."""
 
 
-class UsageError(Exception):
-    """The command line cannot be carried out; the text says why."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Exit code 2 for a command line that cannot be carried out."""
     args = parser().parse_args(argv)
     if args.list_switches:
         sys.stdout.write(_switch_list())
         return 0
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    stopped = threading.Event()
-    try:
-        standin = _standin(args)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopped.set())
-        standin.start()
-    except (UsageError, ValueError, OSError, SlsError) as error:
-        sys.stderr.write(f"sls-standin: {error}\n")
-        return 2
-    try:
-        sys.stdout.write(f"sls-standin ready: sls {standin.url} admin {standin.admin_url}\n")
-        sys.stdout.flush()
-        stopped.wait()
-    finally:
-        standin.stop()
-    return 0
+    return run("sls-standin", "sls", lambda: _standin(args))
 
 
 def _standin(args: argparse.Namespace) -> SlsStandin:
-    host, port = _address("--listen", args.listen)
-    admin_host, admin_port = _address("--admin", args.admin)
+    host, port = address("--listen", args.listen)
+    admin_host, admin_port = address("--admin", args.admin)
     standin = SlsStandin(
         host=host,
         port=port,
         admin_host=admin_host,
         admin_port=admin_port,
-        tls=_tls("", args.cert, args.key, args.client_ca),
-        tunnel_tls=_tls("tunnel-", args.tunnel_cert, args.tunnel_key, None),
+        tls=server_tls(args.cert, args.key, args.client_ca),
+        tunnel_tls=server_tls(args.tunnel_cert, args.tunnel_key, prefix="tunnel-"),
         endpoints=args.endpoint or [ENDPOINT],
         region=args.region,
         seed=args.seed,
@@ -81,28 +58,11 @@ def _standin(args: argparse.Namespace) -> SlsStandin:
         project, slash, logstore = path.partition("/")
         if not slash or (shards and not shards.isdecimal()):
             raise UsageError(f"--create must be PROJECT/LOGSTORE or PROJECT/LOGSTORE:SHARDS, not {text!r}")
-        standin.create_logstore(project, logstore, shards=int(shards or 2))
+        try:
+            standin.create_logstore(project, logstore, shards=int(shards or 2))
+        except SlsError as error:
+            raise UsageError(f"--create {text}: {error}") from None
     return standin
-
-
-def _tls(prefix: str, cert: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
-    if (cert is None) != (key is None):
-        raise UsageError(f"--{prefix}cert and --{prefix}key belong together")
-    if cert is None or key is None:
-        if client_ca is not None:
-            raise UsageError("--client-ca needs --cert and --key")
-        return None
-    for path in (cert, key, client_ca):
-        if path is not None and not path.is_file():
-            raise UsageError(f"no file {path}")
-    return ServerTls(cert, key, client_ca)
-
-
-def _address(option: str, text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"{option} must be HOST:PORT, not {text!r}")
-    return host.strip("[]"), int(port)
 
 
 def _switch_list() -> str:
