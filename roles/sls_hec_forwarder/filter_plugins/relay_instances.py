@@ -34,6 +34,10 @@ FILES = (
 )
 #: Follow from the inventory.
 DERIVED = {"SLS_CONSUMER": "it is made of host, consumer and instance"}
+#: What no two processes of a host can share.
+UNSHARED = ("RELAY_METRICS", "RELAY_LOG_FILE")
+#: In a setting's text: the instance, such as waf-1.
+INSTANCE = "{instance}"
 #: What example files hold until somebody writes the real thing there.
 PLACEHOLDER = "CHANGE_ME"
 
@@ -51,10 +55,7 @@ def relay_instances(
     each instance has one of its own. Raises AnsibleFilterError that names every problem; none shows the value
     of a secret.
     """
-    found = list(_problems(consumers, settings, secrets))
-    if found:
-        listed = "".join(f"\n- {problem}" for problem in found)
-        raise AnsibleFilterError(f"the inventory is wrong for {host}:{listed}")
+    _raise(host, _problems(consumers, settings, secrets))
     instances = []
     for consumer in consumers:
         if consumer.get("state", "present") == "absent":
@@ -65,7 +66,13 @@ def relay_instances(
             instance = f"{name}-{number}"
             ours = {"RELAY_SPOOL_DIR": f"{state}/{instance}/dead-letters"}
             merged = _laid_over([ours, *settings, consumer.get("settings") or {}])
-            texts = {key: _text(value) for key, value in sorted(merged.items()) if key not in hidden}
+            texts = {
+                key: _text(value).replace(INSTANCE, instance)
+                for key, value in sorted(merged.items())
+                if key not in hidden
+            }
+            if texts.get("RELAY_METRICS", "").isdecimal():
+                texts["RELAY_METRICS"] = str(int(texts["RELAY_METRICS"]) + number - 1)
             texts["SLS_CONSUMER"] = re.sub(r"[^A-Za-z0-9_]+", "-", f"{host}-{instance}")
             instances.append(
                 {
@@ -80,6 +87,7 @@ def relay_instances(
                     },
                 }
             )
+    _raise(host, _shared(instances))
     return instances
 
 
@@ -111,6 +119,12 @@ def relay_names(instances: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, s
 def relay_digest(instance: Mapping[str, Any], *more: Any) -> str:
     """One text that differs when anything differs that a running instance would have to be restarted for."""
     return hashlib.sha256(json.dumps([dict(instance), *more], sort_keys=True).encode()).hexdigest()
+
+
+def _raise(host: str, problems: Iterable[str]) -> None:
+    listed = "".join(f"\n- {problem}" for problem in problems)
+    if listed:
+        raise AnsibleFilterError(f"the inventory is wrong for {host}:{listed}")
 
 
 def _laid_over(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -163,6 +177,19 @@ def _problems(
                 "consumer more instances"
             )
         sources.setdefault(source, name)
+
+
+def _shared(instances: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    first: dict[tuple[str, str], str] = {}
+    for instance in instances:
+        for name in UNSHARED:
+            text = instance["settings"].get(name, "off")
+            other = first.setdefault((name, text), instance["id"])
+            if text not in ("", "off") and other != instance["id"]:
+                yield (
+                    f"{other} and {instance['id']} cannot both have {name} = {text}; set it for each "
+                    f"consumer, or write {INSTANCE} in it"
+                )
 
 
 def _consumer_problems(where: str, name: str, consumer: Mapping[str, Any]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
 from relay_instances import (
     relay_digest,
     relay_environment,
@@ -76,6 +77,35 @@ def test_each_instance_keeps_dead_letters_in_a_folder_of_its_own() -> None:
     ]
     assert one({"RELAY_SPOOL_DIR": "/data"})["settings"]["RELAY_SPOOL_DIR"] == "/data"
     assert "RELAY_SPOOL_DIR" not in one({"RELAY_SPOOL_DIR": None})["settings"]
+
+
+def several(instances: int, **settings: object) -> list[dict[str, Any]]:
+    return relay_instances(
+        [consumer(instances=instances, settings={**SOURCE, **settings})], "relay-1", [], [], STATE
+    )
+
+
+def test_a_setting_can_name_the_instance() -> None:
+    both = several(2, RELAY_METRICS="unix:/run/{instance}/metrics", HEC_TOPIC_RULES={"a": {"host": "{b}"}})
+    assert [each["settings"]["RELAY_METRICS"] for each in both] == [
+        "unix:/run/trail-1/metrics",
+        "unix:/run/trail-2/metrics",
+    ]
+    assert both[0]["settings"]["HEC_TOPIC_RULES"] == '{"a": {"host": "{b}"}}'
+
+
+def test_a_port_is_that_of_the_first_instance() -> None:
+    ports = [each["settings"]["RELAY_METRICS"] for each in several(3, RELAY_METRICS=9464)]
+    assert ports == ["9464", "9465", "9466"]
+
+
+def test_what_two_processes_cannot_share_is_refused() -> None:
+    both = [consumer(), {"name": "waf", "settings": {**SOURCE, "SLS_LOGSTORE": "waf"}}]
+    with pytest.raises(AnsibleFilterError, match="trail-1 and waf-1 cannot both have RELAY_METRICS = 9464"):
+        relay_instances(both, "relay-1", [{"RELAY_METRICS": 9464}], [], STATE)
+    with pytest.raises(AnsibleFilterError, match="trail-1 and trail-2 cannot both have RELAY_LOG_FILE"):
+        several(2, RELAY_LOG_FILE="/var/log/relay.log")
+    assert len(several(2, RELAY_METRICS="off")) == 2
 
 
 def test_secrets_reach_the_environment_as_paths_only() -> None:
