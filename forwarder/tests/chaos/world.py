@@ -33,6 +33,7 @@ BATCH = 100 * 1024
 EVENT_MAX = 200_000  # bytes of an event that HEC takes
 BODY_MAX = 400_000  # bytes of a body
 SPOOL = 1024 * 1024
+REFUSED = 2  # exit status of a relay that may not start as things are, such as without a folder for its spool
 FORBIDDEN_TOPIC = "chaos-forbidden"
 RULES = {FORBIDDEN_TOPIC: {"index": "forbidden"}}
 # Logs in these texts are defects, whatever the trouble.
@@ -47,11 +48,17 @@ class Relay:
         self.process: RelayProcess | None = None
         self.peak = 0
         self.taken = False  # by a trouble that wants it for itself
+        self._lock = threading.Lock()  # the watcher starts it again too
         self._world = world
         self._python = python
         self._changes = changes
 
     def start(self) -> None:
+        with self._lock:
+            self._start()
+
+    def _start(self) -> None:
+        self.end()
         environ = self._world.environ(self.name, **self._changes)
         self.process = RelayProcess(self._python, environ, self._world.folder).start()
 
@@ -61,6 +68,8 @@ class Relay:
 
     def stop(self, timeout: float = 60.0) -> None:
         """In good order, and no later than it may take."""
+        if self.running().returncode == REFUSED:
+            return  # at its start; the watcher has not looked since
         status = self.running().stop(timeout)
         if status != 0:
             self._world.defects.append(f"{self.name} ended with {status} on SIGTERM")
@@ -71,8 +80,11 @@ class Relay:
             self.process.__exit__(None, None, None)
 
     def look(self) -> None:
-        """Note its memory, and whether it has ended by itself."""
-        process = self.process
+        """Note its memory; where it refused to start, start it again, as systemd does."""
+        with self._lock:
+            process = self.process
+            if process is not None and process.process is not None and process.returncode == REFUSED:
+                self._start()
         if process is None or process.process is None:
             return
         with contextlib.suppress(OSError, IndexError):  # ended meanwhile

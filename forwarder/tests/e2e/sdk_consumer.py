@@ -13,11 +13,13 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 import uuid
 from typing import Any
 
 import requests
+from aliyun.log import LogException
 from aliyun.log.consumer import ConsumerProcessorBase, ConsumerWorker, CursorPosition, LogHubConfig
 from aliyun.log.pulllog_response import PullLogResponse
 
@@ -154,7 +156,13 @@ def main() -> None:
         data_fetch_interval=0.2,  # type: ignore[arg-type]
     )
     config.consumer_group_time_out = int(env["SLS_GROUP_TIMEOUT"])
-    worker = ConsumerWorker(Forward, config, args=(f"sls:{env['SLS_PROJECT']}/{env['SLS_LOGSTORE']}",))
+    source = f"sls:{env['SLS_PROJECT']}/{env['SLS_LOGSTORE']}"
+    while True:
+        try:
+            worker = ConsumerWorker(Forward, config, args=(source,))
+            break
+        except LogException:  # it makes the group first, and does not try that again
+            time.sleep(1)
 
     def stop(*_: object) -> None:
         stopping.set()

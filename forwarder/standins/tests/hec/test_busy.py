@@ -76,7 +76,7 @@ def test_b6_b7_page_of_a_proxy(client: Any, hec: Any, status: int) -> None:
     assert hec.store.total == 0
 
 
-@pytest.mark.parametrize("body", ["", "OK", '{"text":"Odd","code":99}'])
+@pytest.mark.parametrize("body", ["", "OK", '{"text":"Odd","code":99}', '{"text":"Success"}', '{"text"'])
 @pytest.mark.parametrize("handled", [False, True])
 def test_b8_strange_success(client: Any, hec: Any, body: str, handled: bool) -> None:
     """B8: 200 that is no success."""
@@ -84,6 +84,7 @@ def test_b8_strange_success(client: Any, hec: Any, body: str, handled: bool) -> 
     answer = client.post(BODY)
     assert (answer.status, answer.body) == (200, body.encode())
     assert hec.store.total == handled
+    assert hec.app.newest_requests()[0].code == (99 if "99" in body else None)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])

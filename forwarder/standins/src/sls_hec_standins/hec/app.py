@@ -188,8 +188,14 @@ class HecApp:
 
 
 def _code(response: Response) -> int | None:
-    """HEC's code in an answer of ours, which begins with "text"."""
-    return json.loads(response.body)["code"] if response.body.startswith(b'{"text"') else None
+    """HEC's code in an answer of ours, which begins with "text"; so may the body that a fault gives."""
+    if not response.body.startswith(b'{"text"'):
+        return None
+    try:
+        code = json.loads(response.body).get("code")
+    except ValueError:
+        return None
+    return code if isinstance(code, int) else None
 
 
 def _proxy_page(fault: Fault) -> Response:
