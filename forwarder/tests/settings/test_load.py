@@ -113,6 +113,13 @@ def test_a_wrong_value_is_named_with_what_was_expected_and_found(name: str, text
     assert told in problem
 
 
+def test_json_that_is_none_is_told_where() -> None:
+    """Also where PyPy's own error text has half a character in it."""
+    for text, place in (('{"a": é}', 7), ('{"a": {}} é', 11), ("é", 1)):
+        [problem] = problems(HEC_TOPIC_RULES=text)
+        assert f"it is no JSON from character {place} on" in problem
+
+
 def test_a_password_in_the_wrong_place_is_not_repeated() -> None:
     [problem] = problems(HEC_HOST=None, HEC_ENDPOINTS="https://user:pass@splunk:8088")
     assert "pass" not in problem.partition("found")[2].partition("(")[0]

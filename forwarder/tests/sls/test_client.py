@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import socket
 import time
 from typing import Any
 
@@ -10,11 +11,15 @@ import aliyun.log
 import pytest
 from aliyun.log import LogClient
 from aliyun.log.pulllog_response import PullLogResponse
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from sls_hec_forwarder.errors import OperatorError
+from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls.api import BODY, Api
 from sls_hec_forwarder.sls.client import Group, SlsClient
+from sls_hec_forwarder.sls.credentials import credentials_for
 from sls_hec_forwarder.sls.errors import (
     AuthFailed,
     ClockSkewed,
@@ -30,6 +35,8 @@ from sls_hec_forwarder.sls.errors import (
     Throttled,
 )
 from sls_hec_standins.http import Fault
+
+from ..hec.scripted import read_request, scripted
 
 
 def test_sdk_is_the_one_whose_inside_is_used() -> None:
@@ -275,10 +282,28 @@ def test_answers_of_something_else_than_sls(cloud: Any) -> None:
         cloud.standin.faults.clear()
 
 
-def test_endpoint_that_is_down() -> None:
-    from sls_hec_forwarder.settings.model import SlsSettings
-    from sls_hec_forwarder.sls.credentials import credentials_for
+@given(answer=st.binary(min_size=1, max_size=60))
+@example(answer=b"\xc2\x81")  # PyPy's json has an error text for it that cannot be formatted
+@example(answer=b"\xd8\x00\xe1\x0c")
+@example(answer='{"shards": é}'.encode())
+@settings(max_examples=50, deadline=None)
+def test_any_bytes_as_the_answer(answer: bytes) -> None:
+    def say(sock: socket.socket) -> None:
+        while read_request(sock)[0]:
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer))
 
+    with scripted(say) as port:
+        sls = SlsSettings(
+            endpoint="http://sls.test", proxy=f"http://127.0.0.1:{port}", project="p", logstore="l", group="g",
+            ak_id="a", ak_key="k",
+        )  # fmt: skip
+        client = SlsClient(sls, "me", credentials_for(sls))
+        with pytest.raises(ServiceFault, match="ListShards p/l: the answer is not SLS's"):
+            client.list_shards()
+        client.close()
+
+
+def test_endpoint_that_is_down() -> None:
     for scheme in ("http", "https"):
         sls = SlsSettings(
             endpoint=f"{scheme}://sls.test", proxy="http://127.0.0.1:9", project="p", logstore="l", group="g",

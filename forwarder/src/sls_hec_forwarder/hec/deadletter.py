@@ -84,6 +84,9 @@ class DeadLetter:
         """The reverse of `to_line`. Raises ValueError for anything else."""
         try:
             fields = json.loads(line)
+        except ValueError:
+            raise ValueError("not a dead letter: no JSON") from None
+        try:
             again = fields.get("again")
             for name, kind in _TYPES.items():
                 if not isinstance(fields.get(name, kind()), kind):

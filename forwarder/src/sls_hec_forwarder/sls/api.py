@@ -110,7 +110,7 @@ class Api(LogClient):
             raise Refused(_refusal(answer, content))
         seen = {name.lower(): value for name, value in answer.headers.items()}
         if not binary:
-            return (json.loads(content) if content else None), seen
+            return (_parsed(content) if content else None), seen
         # Bodies of pulls stay compressed: the SDK, not seeing the header, takes the body as it is.
         seen[PACKED] = seen.pop("x-log-compresstype", "").lower()
         return content, seen
@@ -119,6 +119,14 @@ class Api(LogClient):
         if date:
             with self._seen_lock:
                 self._seen = (date, time.time())
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        # The error's own text is not for use: on PyPy 7.3.11 it may hold half a character, and breaks who formats it.
+        raise ValueError(f"no JSON: {content[:40]!r}") from None
 
 
 def _refusal(answer: requests.Response, content: bytes) -> Refusal:
