@@ -21,11 +21,13 @@ from typing import Any
 import requests
 from aliyun.log import LogException
 from aliyun.log.consumer import ConsumerProcessorBase, ConsumerWorker, CursorPosition, LogHubConfig
+from aliyun.log.consumer.exceptions import ClientWorkerException
 from aliyun.log.pulllog_response import PullLogResponse
 
 SLICE = 50  # events of a request
 PAUSE = 0.5  # seconds between two tries
 PATIENCE = 15  # questions for an acknowledgement
+REFUSALS = 3  # in a row make an event a bad one: one alone may be of a server that is being changed
 
 stopping = threading.Event()
 
@@ -84,9 +86,11 @@ class Hec:
         self._url = os.environ["HEC_ENDPOINTS"] + "/services/collector"
         self._dead_letters = os.environ.get("SDK_DEAD_LETTERS", "")
         self._session = self._connect()
+        self._refusals = 0
 
     def deliver(self, envelopes: list[dict[str, Any]]) -> None:
         """Return when all of them are taken or written down as dead letters."""
+        self._refusals = 0
         while not self._post(envelopes):
             if stopping.wait(PAUSE):
                 # Nothing of the pull may be saved as done, and the SDK knows no other way to say so.
@@ -110,7 +114,9 @@ class Hec:
                 for envelope in envelopes:
                     self.deliver([envelope])
                 return True
-            return self._bury(envelopes[0])
+            self._refusals += 1
+            return self._refusals == REFUSALS and self._bury(envelopes[0], answer.text)
+        self._refusals = 0
         return bool(taken)
 
     def _indexed(self, ack: int) -> bool:
@@ -122,9 +128,11 @@ class Hec:
             stopping.wait(PAUSE)
         return False
 
-    def _bury(self, envelope: dict[str, Any]) -> bool:
+    def _bury(self, envelope: dict[str, Any], why: str) -> bool:
         if not self._dead_letters:
+            self._refusals = 0
             return False
+        print(f"dead letter {envelope['fields']['sls_id']}: {why[:200]}", file=sys.stderr, flush=True)
         with open(self._dead_letters, "a") as file:
             file.write(envelope["fields"]["sls_id"] + "\n")
             file.flush()
@@ -161,7 +169,7 @@ def main() -> None:
         try:
             worker = ConsumerWorker(Forward, config, args=(source,))
             break
-        except LogException:  # it makes the group first, and does not try that again
+        except (LogException, ClientWorkerException):  # it makes the group first, and does not try that again
             time.sleep(1)
 
     def stop(*_: object) -> None:
