@@ -132,7 +132,7 @@ class Hec:
         if not self._dead_letters:
             self._refusals = 0
             return False
-        print(f"dead letter {envelope['fields']['sls_id']}: {why[:200]}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"dead letter {envelope['fields']['sls_id']}: {why[:200]}\n")
         with open(self._dead_letters, "a") as file:
             file.write(envelope["fields"]["sls_id"] + "\n")
             file.flush()

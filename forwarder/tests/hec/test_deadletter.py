@@ -50,7 +50,7 @@ def test_a_line_gives_back_what_it_was_made_of(
 
 @pytest.mark.parametrize("line", [b"", b"{}", b"[]", b"1", b'{"time":1}', b"\xff", b"\xc2\x81"])
 def test_what_is_no_dead_letter(line: bytes) -> None:
-    with pytest.raises(ValueError, match="^not a dead letter: "):
+    with pytest.raises(ValueError, match=r"^not a dead letter: "):
         DeadLetter.from_line(line)
 
 

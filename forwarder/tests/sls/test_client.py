@@ -294,8 +294,8 @@ def test_any_bytes_as_the_answer(answer: bytes) -> None:
 
     with scripted(say) as port:
         sls = SlsSettings(
-            endpoint="http://sls.test", proxy=f"http://127.0.0.1:{port}", project="p", logstore="l", group="g",
-            ak_id="a", ak_key="k",
+            endpoint="http://sls.test", proxy=f"http://127.0.0.1:{port}", project="p", logstore="l",
+            group="g", ak_id="a", ak_key="k",
         )  # fmt: skip
         client = SlsClient(sls, "me", credentials_for(sls))
         with pytest.raises(ServiceFault, match="ListShards p/l: the answer is not SLS's"):

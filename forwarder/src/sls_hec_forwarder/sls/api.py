@@ -125,7 +125,7 @@ def _parsed(content: bytes) -> Any:
     try:
         return json.loads(content)
     except ValueError:
-        # The error's own text is not for use: on PyPy 7.3.11 it may hold half a character, and breaks who formats it.
+        # Without its text: on PyPy 7.3.11 it may hold half a character, and breaks who formats it.
         raise ValueError(f"no JSON: {content[:40]!r}") from None
 
 
