@@ -23,6 +23,9 @@ if [[ -z $base ]] && ! { [[ -e $sources ]] && command -v mmdebstrap >/dev/null; 
   base=docker.io/library/ubuntu:24.04
 fi
 
+# One at a time: scenarios run side by side.
+exec {lock}<build.sh
+flock "$lock"
 key=$( (cat provision.sh testhost-init Containerfile build.sh; echo "$base ${packages[*]}") | sha256sum | cut -c1-12)
 image=localhost/sls-hec-testhost:$key
 if "$engine" image inspect "$image" >/dev/null 2>&1; then
@@ -39,6 +42,7 @@ else
   release=$(. /etc/os-release && echo "$VERSION_CODENAME")
   # shellcheck disable=SC2016  # $1 is expanded by mmdebstrap's hook, not here
   mmdebstrap --quiet --variant=minbase --mode=root --format=tar \
+    --skip=cleanup/apt/lists \
     --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/man/*' \

@@ -25,4 +25,4 @@ mkdir -p /etc/ssh/authorized_keys
 echo 'AuthorizedKeysFile /etc/ssh/authorized_keys/%u' >/etc/ssh/sshd_config.d/testhost.conf
 
 : >/etc/machine-id
-rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
+rm -f /var/cache/apt/archives/*.deb

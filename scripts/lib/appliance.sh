@@ -65,9 +65,11 @@ appliance_lint() {
   in_controller yamllint --strict . && in_controller ansible-lint --offline --strict
 }
 
-# molecule_scenario NAME: run one of the folders of molecule/ from nothing to nothing. As root, because the
+# on_hosts NAME: run one of the folders of molecule/, or the demo, from nothing to nothing. As root, because the
 # addresses of another user's containers cannot be reached.
-molecule_scenario() {
+on_hosts() {
+  local test=("$root/scripts/molecule" "$1")
+  [[ $1 != demo ]] || test=("$root/scripts/demo" test)
   as_root env TESTHOST_ENGINE="${TESTHOST_ENGINE:-podman}" TESTHOST_IMAGE="${TESTHOST_IMAGE:-}" \
-    TESTHOST_BASE="${TESTHOST_BASE:-}" "$root/scripts/molecule" "$1"
+    TESTHOST_BASE="${TESTHOST_BASE:-}" bash "${test[@]}"
 }
