@@ -12,10 +12,8 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 
 from sls_hec_forwarder import checks, logs
 from sls_hec_forwarder import settings as configuration
@@ -26,6 +24,7 @@ from sls_hec_forwarder.hec.sender import Sender
 from sls_hec_forwarder.metrics import Metrics
 from sls_hec_forwarder.notify import Notifier
 from sls_hec_forwarder.settings.model import Settings, SlsSettings
+from sls_hec_forwarder.signals import Signals
 from sls_hec_forwarder.sls.consumer import Consumer
 from sls_hec_forwarder.wire.encoder import Encoded, Encoder
 from sls_hec_forwarder.wire.rules import Rules
@@ -53,9 +52,8 @@ class Service:
         self._settings = settings
         self._environ = environ
         self._notifier = Notifier(environ)
+        self._signals = Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         self._stop = threading.Event()
-        self._reload = threading.Event()
-        self._wake = threading.Event()
         self._checker = threading.Thread(target=self._check, name="start-up-check", daemon=True)
 
         hec = settings.hec
@@ -89,7 +87,7 @@ class Service:
 
     def run(self) -> int:
         """The exit status. Must be called from the main thread, which alone receives signals."""
-        with self._signals():
+        with self._signals:
             self._checker.start()
             self._metrics.start()
             self._sender.start()
@@ -99,30 +97,6 @@ class Service:
                 return EXIT_OK
             finally:
                 self._shut_down()
-
-    # Signals
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        handlers = {
-            signal.SIGTERM: self._on_stop,
-            signal.SIGINT: self._on_stop,
-            signal.SIGHUP: self._on_reload,
-        }
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop.set()
-        self._wake.set()
-
-    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
-        self._reload.set()
-        self._wake.set()
 
     # Life
 
@@ -181,10 +155,10 @@ class Service:
         watchdog = self._notifier.watchdog_interval
         if watchdog is not None:
             self._notifier.watchdog()
-        self._wake.wait(min(longest, _TURN, watchdog or _TURN))
-        self._wake.clear()
-        if self._reload.is_set():
-            self._reload.clear()
+        received = self._signals.wait(min(longest, _TURN, watchdog or _TURN))
+        if received & {signal.SIGTERM, signal.SIGINT}:
+            self._stop.set()
+        elif signal.SIGHUP in received:
             self._reload_secrets()
 
     def _status(self) -> str:

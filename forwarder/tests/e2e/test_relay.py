@@ -29,6 +29,16 @@ def test_everything_arrives_once_and_the_checkpoint_is_left_at_the_end(site: Sit
     assert result.exact, str(result)
 
 
+def test_asked_to_stop_until_it_has_ended_it_ends_in_good_order(site: Site, python: str) -> None:
+    """At any moment of its end, that is; whoever restarts it may be impatient."""
+    relay = site.relay(python, "relay-1").wait_ready()
+    deadline = time.monotonic() + 60
+    while relay.returncode is None and time.monotonic() < deadline:
+        relay.signal(signal.SIGTERM)
+        time.sleep(0.001)
+    assert relay.returncode == 0, relay.log()
+
+
 def test_a_mixed_group_with_the_sdk_loses_and_repeats_nothing_on_join_and_leave(
     site: Site, python: str
 ) -> None:
