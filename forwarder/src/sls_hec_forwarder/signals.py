@@ -1,8 +1,8 @@
 """Signals as something to wait for.
 
-A handler runs between any two steps of the main thread, even while that thread holds the lock of the event that
-the handler would set: it would wait for itself for ever. So handlers do nothing; the interpreter writes each
-signal's number into a socket (docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
+A handler runs between any two steps of the main thread, even while that thread holds the lock of the event
+that the handler would set: it would wait for itself for ever. So handlers do nothing; the interpreter writes
+each signal's number into a socket (docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
 """
 
 from __future__ import annotations
