@@ -19,6 +19,7 @@ from sls_hec_forwarder import checks, logs
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import RelayError, SettingsError
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.deadletter import Spool
 from sls_hec_forwarder.hec.sender import Sender
 from sls_hec_forwarder.metrics import Metrics
@@ -69,7 +70,7 @@ class Service:
         self._sender = Sender(
             hec,
             self._outbox,
-            episodes=logs.Episodes(logging.getLogger("sls_hec_forwarder.hec")),
+            conditions=Conditions(),
             observer=self._metrics.hec,
             spool=spool(settings),
             drop_unsaved=settings.relay.spool_full == "drop",
