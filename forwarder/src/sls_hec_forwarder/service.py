@@ -19,6 +19,7 @@ from sls_hec_forwarder import checks, logs
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import RelayError, SettingsError
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.deadletter import Spool
 from sls_hec_forwarder.hec.sender import Sender
 from sls_hec_forwarder.metrics import Metrics
@@ -80,6 +81,7 @@ class Service:
             settings.sls.consumer,
             encode,
             self._outbox,
+            conditions=Conditions(),
             observer=self._metrics.sls,
             reread=self._reread_sls,
         )
