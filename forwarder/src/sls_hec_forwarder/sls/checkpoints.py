@@ -64,7 +64,8 @@ class Saver:
     def save(self, *, again: bool = False) -> bool:
         """Save what is committed, if that is new or `again`; whether SLS has it now."""
         with self._lock:
-            cursor = self.lease.committed
+            checkpoint = self.lease.checkpoint()
+            cursor = checkpoint.cursor
             if cursor == self._saved and not again:
                 return True
             if not self.lease.active:  # another consumer may own the shard and be further already
@@ -82,6 +83,7 @@ class Saver:
                 self._observer.failed("checkpoint", problem.kind)
                 return False
             self._saved = cursor
+            self.lease.saved(checkpoint)
             self._not_before = 0.0
             self._backoff.reset()
             self._trouble.over()
