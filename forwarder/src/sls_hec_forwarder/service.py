@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from sls_hec_forwarder import checks, logs
@@ -58,7 +59,7 @@ class Service:
         self._settings = settings
         self._environ = environ
         self._notifier = Notifier(environ)
-        self._signals = Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        self._signals = Signals()
         self._stop = threading.Event()
         self._checker = threading.Thread(target=self._check, name="start-up-check", daemon=True)
 
@@ -97,17 +98,26 @@ class Service:
         self._metrics.watch(self._health, self._outbox, self._alive)
 
     def run(self) -> int:
-        """The exit status. Must be called from the main thread, which alone receives signals."""
-        with self._signals:
-            self._checker.start()
+        """The exit status. Must be called from the main thread, which alone receives signals.
+
+        Whatever it raises, what it started has been told to end by then, and no thread keeps the process.
+        """
+        with self._signals, ExitStack() as ends:
+            # The last is done first, each one whatever another raised.
+            ends.callback(self._notifier.close)
+            ends.callback(self._metrics.close)
+            ends.callback(self._end_check)
+            ends.callback(self._end_sender)
+            ends.callback(self._outbox.close)
+            ends.callback(self._end_consumer)
             self._metrics.start()
-            self._sender.start()
-            try:
-                if self._join():
-                    return self._run()
+            self._turn(0.0)
+            if self._stop.is_set():  # asked for while the program was loaded: nothing has begun
                 return EXIT_OK
-            finally:
-                self._shut_down()
+            ends.callback(self._begin_end)
+            self._checker.start()
+            self._sender.start()
+            return self._run() if self._join() else EXIT_OK
 
     # Life
 
@@ -196,19 +206,24 @@ class Service:
     def _tell(self) -> None:
         self._notifier.status(self._status())
 
-    def _shut_down(self) -> None:
+    # The end, step by step
+
+    def _begin_end(self) -> None:
         self._stop.set()
         self._notifier.stopping("delivering what is in flight")
         _log.info("stopping: delivering what is in flight, at most %g s", self._settings.relay.stop_timeout)
+
+    def _end_consumer(self) -> None:
         if not self._consumer.stop():
             _log.warning("stopped before everything was delivered or saved; the next owner repeats it")
-        self._outbox.close()
+
+    def _end_sender(self) -> None:
         if not self._sender.stop(_SENDERS_END):
             _log.warning("a request was still on its way when the relay stopped; its events may come twice")
-        self._checker.join(_CHECK_END)
-        self._metrics.close()
-        self._notifier.close()
-        _log.info("stopped")
+
+    def _end_check(self) -> None:
+        if self._checker.ident is not None:
+            self._checker.join(_CHECK_END)
 
     # Secrets
 

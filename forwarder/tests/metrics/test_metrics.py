@@ -347,14 +347,3 @@ def test_close_ends_the_thread_in_spite_of_clients_that_hang() -> None:
     assert set(threading.enumerate()) == before
     for client in clients:
         client.close()
-
-
-def test_a_process_with_metrics_that_were_closed_ends() -> None:
-    """No thread of it may keep a process alive, or need to be a daemon."""
-    assert not any(thread.name.startswith("metrics") for thread in threading.enumerate())
-    metrics = make(str(free_port()))
-    metrics.start()
-    [thread] = [thread for thread in threading.enumerate() if thread.name == "metrics"]
-    assert not thread.daemon
-    metrics.close()
-    assert not thread.is_alive()
