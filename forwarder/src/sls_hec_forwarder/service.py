@@ -191,7 +191,7 @@ class Service:
         if self._spool is None:
             return facts
         return dataclasses.replace(
-            facts, spool_bytes=self._spool.known_size, spool_limit=self._settings.relay.spool_bytes
+            facts, spool_bytes=self._spool.used, spool_limit=self._settings.relay.spool_bytes
         )
 
     def _alive(self) -> bool:
