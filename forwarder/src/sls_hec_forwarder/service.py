@@ -19,6 +19,7 @@ from sls_hec_forwarder import checks, logs
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import RelayError, SettingsError
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.deadletter import Spool
 from sls_hec_forwarder.hec.sender import Sender
 from sls_hec_forwarder.metrics import Metrics
@@ -65,6 +66,7 @@ class Service:
         self._outbox = Outbox(
             max_bytes=settings.relay.bytes_in_flight, batch_bytes=hec.batch_bytes, batch_age=hec.batch_age
         )
+        self._conditions = Conditions()
         self._metrics = Metrics(settings)
         self._sender = Sender(
             hec,
@@ -80,6 +82,7 @@ class Service:
             settings.sls.consumer,
             encode,
             self._outbox,
+            conditions=self._conditions,
             observer=self._metrics.sls,
             reread=self._reread_sls,
         )
@@ -111,18 +114,17 @@ class Service:
 
     def _join(self) -> bool:
         """Join the consumer group, however long that takes; False when asked to stop before."""
-        episodes = logs.Episodes(_log)
         pause, longest = _JOIN_RETRY
         while not self._stop.is_set():
             try:
                 self._consumer.start()
             except RelayError as problem:  # noqa: PERF203 - a retry is a loop around a try
-                episodes.begin("join", f"{problem}; trying again until it works")
+                self._conditions.begin("join_failing", "", str(problem))
                 self._notifier.status(f"cannot join the consumer group: {problem}")
                 self._pause(random.uniform(pause / 2, pause))  # noqa: S311 - spreads load, keeps no secret
                 pause = min(2 * pause, longest)
             else:
-                episodes.end("join", "the consumer group can be joined again")
+                self._conditions.end("join_failing", "")
                 return True
         return False
 
@@ -152,6 +154,7 @@ class Service:
         return EXIT_OK
 
     def _turn(self, longest: float) -> None:
+        self._conditions.tick()
         watchdog = self._notifier.watchdog_interval
         if watchdog is not None:
             self._notifier.watchdog()

@@ -23,15 +23,19 @@ class Fence:
 
     def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.timeout = timeout
-        self._clock = clock
+        self.clock = clock
         self._renewed = clock()
 
     def renew(self, sent_at: float) -> None:
         """A heartbeat sent at `sent_at` (of the fence's clock) was answered."""
         self._renewed = max(self._renewed, sent_at)
 
+    def close(self) -> None:
+        """Closed until the next heartbeat is answered: the group that held the shards is gone."""
+        self._renewed = float("-inf")
+
     def is_open(self) -> bool:
-        return self._clock() - self._renewed < self.timeout
+        return self.clock() - self._renewed < self.timeout
 
 
 class Pull:
@@ -76,6 +80,8 @@ class Lease:
         self._fence = fence
         self._committed = cursor
         self._pulls: deque[Pull] = deque()
+        #: When the checkpoint last moved, on the fence's clock; None before the first time.
+        self.last_advance: float | None = None
         self._revoked = False
         self._lock = threading.RLock()
         self._settled = threading.Condition(self._lock)
@@ -96,6 +102,7 @@ class Lease:
     def _advance(self) -> None:
         while self._pulls and self._pulls[0].done:
             self._committed = self._pulls.popleft().next_cursor
+            self.last_advance = self._fence.clock()
         if not self._pulls:
             self._settled.notify_all()
 

@@ -125,6 +125,14 @@ class SlsSettings:
         "oldest",
         choices=("oldest", "end", "stop"),
     )
+    group_deleted: str = setting(
+        "SLS_GROUP_DELETED",
+        Kind.CHOICE,
+        "What to do when somebody deletes the consumer group while the relay runs: create it again with the "
+        "checkpoints that are known, or hold until somebody else does",
+        "recreate",
+        choices=("recreate", "hold"),
+    )
     heartbeat_interval: float = setting(
         "SLS_HEARTBEAT_INTERVAL", Kind.SECONDS, "Time between heartbeats", 5.0, low=1, high=60
     )

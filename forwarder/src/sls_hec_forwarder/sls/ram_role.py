@@ -7,7 +7,6 @@ role").
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Callable
 import requests
 
 from sls_hec_forwarder.backoff import CountingBackoff
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.access_key import AccessKey
 from sls_hec_forwarder.sls.errors import AuthFailed, ServiceFault
@@ -30,8 +30,6 @@ _FIRST_WAIT = 5.0
 _LEAD = 900.0
 #: Not more often than this, whatever the metadata service says about expiry.
 _LEAST_PAUSE = 1.0
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -106,6 +104,8 @@ class RoleCredentials:
         metadata_url: str,
         fetch: Callable[[str, str], Grant] = fetch,
         wall: Callable[[], float] = time.time,
+        *,
+        conditions: Conditions,
     ) -> None:
         self._role = role
         self._metadata_url = metadata_url
@@ -116,7 +116,7 @@ class RoleCredentials:
         self._asked = threading.Event()
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._trouble = Trouble(_log, f"credentials of RAM role {role}")
+        self._trouble = Trouble(conditions, "credentials_failing")
         self._thread = threading.Thread(target=self._run, name="sls-credentials", daemon=True)
         self._thread.start()
 
@@ -135,6 +135,11 @@ class RoleCredentials:
     def reload(self, settings: SlsSettings) -> None:  # noqa: ARG002 - the protocol's
         """The role is not changed by a reload, but its credentials are fetched again."""
         self._wake.set()
+
+    @property
+    def expires(self) -> float | None:
+        grant = self._grant
+        return None if grant is None else grant.expires
 
     def redact(self, text: str) -> str:
         grant = self._grant
