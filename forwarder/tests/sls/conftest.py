@@ -267,7 +267,13 @@ class Cloud:
 
     def member(self, name: str = "a", *, start: bool = True, **settings: Any) -> Member:
         options: dict[str, Any] = {"watch_interval": 1.0}
-        options.update({key: settings.pop(key) for key in ("encode", "reread", "wall") if key in settings})
+        options.update(
+            {
+                key: settings.pop(key)
+                for key in ("encode", "reread", "wall", "watch_interval")
+                if key in settings
+            }
+        )
         member = Member(self.settings(**settings), name, **options)
         self.members.append(member)
         return member.start() if start else member

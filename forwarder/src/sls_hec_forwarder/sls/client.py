@@ -136,16 +136,16 @@ class SlsClient:
 
         return self._ask("GetCheckPoint", call)
 
-    def save_checkpoint(self, shard: int, cursor: str) -> None:
+    def save_checkpoint(self, shard: int, cursor: str, *, force: bool = False) -> None:
         """Save the checkpoint of a shard that this consumer holds; NotMember if SLS says it does not.
 
-        Never forced: a forced update (what the SDK's consumer sends) would overwrite the checkpoint of the
-        consumer that owns the shard by now.
+        `force`: whoever holds it. A forced update (what the SDK's consumer always sends) overwrites the
+        checkpoint of the consumer that owns the shard by now; it is for a group that was made anew.
         """
         self._ask(
             "UpdateCheckPoint",
             lambda: self._api.update_check_point(
-                *self._group_names, shard, cursor, self.consumer, force_success=False
+                *self._group_names, shard, cursor, self.consumer, force_success=force
             ),
             shard,
         )
@@ -235,7 +235,9 @@ class SlsClient:
             message += f"; this machine's clock is {self.clock_skew:+.0f} s off"
         if kind is AuthFailed:
             self._credentials.rejected()
-        return kind(message, status=refusal.status, code=refusal.code, request_id=refusal.request_id)
+        error = kind(message, status=refusal.status, code=refusal.code, request_id=refusal.request_id)
+        error.call = call_name
+        return error
 
 
 def _text(value: Any) -> str:

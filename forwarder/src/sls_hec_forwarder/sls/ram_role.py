@@ -18,9 +18,11 @@ import requests
 
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.periodic import Periodic
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.access_key import AccessKey
 from sls_hec_forwarder.sls.errors import AuthFailed, ServiceFault
+from sls_hec_forwarder.sls.trouble import Trouble
 
 #: Time (seconds) to connect to the metadata service, and to wait for its bytes; it is on the same machine.
 _TIMEOUTS = (2.0, 5.0)
@@ -108,6 +110,8 @@ class RoleCredentials:
         metadata_url: str,
         fetch: Callable[[str, str], Grant] = fetch,
         wall: Callable[[], float] = time.time,
+        *,
+        conditions: Conditions,
     ) -> None:
         self._role = role
         self._metadata_url = metadata_url
@@ -119,10 +123,13 @@ class RoleCredentials:
         self._thread = Periodic(
             *("sls-credentials", f"credentials of RAM role {role}", self._renew),
             log=_log,
+            conditions=conditions,
             interval=_LEAD,
             backoff=CountingBackoff(*_RETRY),
             least_pause=_LEAST_PAUSE,
         )
+        self._trouble = Trouble(conditions, "credentials_failing")
+        self._backoff = CountingBackoff(*_RETRY)
         self._thread.start()
 
     def get_credentials(self) -> AccessKey:
@@ -141,6 +148,11 @@ class RoleCredentials:
         """The role is not changed by a reload, but its credentials are fetched again."""
         self._thread.wake()
 
+    @property
+    def expires(self) -> float | None:
+        grant = self._grant
+        return None if grant is None else grant.expires
+
     def redact(self, text: str) -> str:
         grant = self._grant
         return text if grant is None else grant.key.redact(text)
@@ -152,9 +164,12 @@ class RoleCredentials:
     def _renew(self) -> float:
         try:
             grant = self._grant = self._fetch(self._role, self._metadata_url)
-        except Exception as problem:
+        except (ServiceFault, AuthFailed) as problem:
             self._problem = problem
-            raise
+            self._trouble.failed(problem)
+            return self._backoff.next()
         finally:
             self._asked.set()
+        self._trouble.over()
+        self._backoff.reset()
         return renew_in(self._wall(), grant.expires)
