@@ -19,7 +19,7 @@ from sls_hec_forwarder.sls.access_key import AccessKey
 from sls_hec_forwarder.sls.client import SlsClient
 from sls_hec_forwarder.sls.credentials import SettingsCredentials, credentials_for
 from sls_hec_forwarder.sls.errors import AuthFailed, ServiceFault
-from sls_hec_forwarder.sls.ram_role import read_grant, renew_in
+from sls_hec_forwarder.sls.ram_role import Grant, RoleCredentials, read_grant, renew_in
 
 
 def settings(**changes: str) -> SlsSettings:
@@ -196,6 +196,27 @@ def test_role_that_is_not_there(metadata: Metadata) -> None:
     with pytest.raises(AuthFailed, match="SLS_RAM_ROLE"):
         credentials.get_credentials()
     assert credentials.redact("text") == "text"
+    credentials.close()
+
+
+def test_role_is_renewed_after_an_error_that_nobody_foresaw(eventually: Any) -> None:
+    """And after an expiry that is too far away to wait for."""
+    grants: list[Grant | Exception] = [
+        Grant(AccessKey("first", "secret", "token"), 9e18),
+        RuntimeError("boom"),
+        Grant(AccessKey("second", "secret", "token"), 9e18),
+    ]
+
+    def fetch(role: str, url: str) -> Grant:
+        grant = grants.pop(0)
+        if isinstance(grant, Exception):
+            raise grant
+        return grant
+
+    credentials = RoleCredentials("my-role", "http://127.0.0.1:9", fetch)
+    assert credentials.get_credentials().get_access_key_id() == "first"
+    credentials.rejected()
+    eventually(lambda: credentials.get_credentials().get_access_key_id() == "second")
     credentials.close()
 
 

@@ -100,7 +100,8 @@ class Sender:
         for worker in self._workers:
             worker.stop()
         for worker in self._workers:
-            worker.join(max(0.0, deadline - time.monotonic()))
+            if worker.ident is not None:  # started: there may be no room for so many threads
+                worker.join(max(0.0, deadline - time.monotonic()))
         return not any(worker.is_alive() for worker in self._workers)
 
     def replace_token(self, token: str) -> None:
