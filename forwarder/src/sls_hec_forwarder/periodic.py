@@ -32,7 +32,7 @@ class Periodic:
         work: Callable[[], float | None],
         *,
         log: logging.Logger,
-        conditions: Conditions,
+        conditions: Conditions | None = None,
         interval: float,
         backoff: CountingBackoff,
         first_pause: float = 0.0,
@@ -122,14 +122,15 @@ class Periodic:
             *(self._subject, text),
             exc_info=None if foreseen else problem,
         )
-        if not foreseen:
+        if not foreseen and self._conditions is not None:
             self._conditions.begin("thread_failing", self._subject, f"{kind}: {problem}", cause=kind)
 
     def _works(self) -> None:
         if self.problem is None:  # the usual case
             return
         self._log.info("%s: works again, after %d failures", self._subject, self._backoff.failures)
-        self._conditions.end("thread_failing", self._subject)
+        if self._conditions is not None:
+            self._conditions.end("thread_failing", self._subject)
         self.problem = None
         self._backoff.reset()
         self._told.clear()

@@ -12,8 +12,8 @@ from typing import Callable, Protocol
 
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.delivery.lease import Lease
-from sls_hec_forwarder.periodic import Periodic
 from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.periodic import Periodic
 from sls_hec_forwarder.sls.client import Checkpoint
 from sls_hec_forwarder.sls.errors import GroupMissing, NotMember, SlsError
 from sls_hec_forwarder.sls.observer import Observer

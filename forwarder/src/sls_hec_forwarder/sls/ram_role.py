@@ -17,8 +17,8 @@ from typing import Callable
 import requests
 
 from sls_hec_forwarder.backoff import CountingBackoff
-from sls_hec_forwarder.periodic import Periodic
 from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.periodic import Periodic
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.access_key import AccessKey
 from sls_hec_forwarder.sls.errors import AuthFailed, ServiceFault
