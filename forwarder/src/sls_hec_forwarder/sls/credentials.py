@@ -37,6 +37,10 @@ class CredentialsSource(Protocol):
     def reload(self, settings: SlsSettings) -> None:
         """The settings were read anew."""
 
+    @property
+    def expires(self) -> float | None:
+        """When the credentials end (unix seconds); None: never, or not known."""
+
     def redact(self, text: str) -> str:
         """`text` without secrets."""
 
@@ -84,6 +88,10 @@ class SettingsCredentials:
             self.reload(self._reread())
         except (RelayError, OSError) as problem:
             _log.error("cannot read the SLS credentials again, going on with the old ones: %s", problem)
+
+    @property
+    def expires(self) -> float | None:
+        return None
 
     def redact(self, text: str) -> str:
         return self._key.redact(text)
