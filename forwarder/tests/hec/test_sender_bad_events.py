@@ -215,7 +215,7 @@ def test_what_cannot_be_saved_is_held_and_the_others_go_on(reason: str, tmp_path
             blocker.unlink()
             assert rig.settled()
             assert len(letters(folder)) == 1
-            assert rig.said.ended[0].startswith("dead letters are saved again")
+            assert any("dead letters are saved again" in each for each in rig.said.ended)
 
 
 def test_what_cannot_be_saved_is_dropped_where_that_is_wanted(tmp_path: Path) -> None:

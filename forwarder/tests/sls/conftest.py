@@ -16,6 +16,7 @@ import pytest
 from aliyun.log.log_logs_raw_pb2 import LogGroupListRaw
 
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import HecSettings, RelaySettings, Settings, SlsSettings
 from sls_hec_forwarder.sls.client import SlsClient
 from sls_hec_forwarder.sls.consumer import Consumer
@@ -157,8 +158,11 @@ class Member:
         self.outbox = Outbox(max_bytes=relay.bytes_in_flight, batch_bytes=4096, batch_age=0.02)
         self.sink = Sink(self.outbox)
         self.seen = Recorder()
+        self.conditions = Conditions()
         encode = options.pop("encode", None) or encode_identities()
-        self.consumer = Consumer(settings, name, encode, self.outbox, observer=self.seen, **options)
+        self.consumer = Consumer(
+            settings, name, encode, self.outbox, conditions=self.conditions, observer=self.seen, **options
+        )
 
     def start(self) -> Member:
         self.consumer.start()

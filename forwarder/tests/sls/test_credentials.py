@@ -19,7 +19,8 @@ from sls_hec_forwarder.sls.access_key import AccessKey
 from sls_hec_forwarder.sls.client import SlsClient
 from sls_hec_forwarder.sls.credentials import SettingsCredentials, credentials_for
 from sls_hec_forwarder.sls.errors import AuthFailed
-from sls_hec_forwarder.sls.ram_role import renew_in
+from sls_hec_forwarder.sls.metadata_service import Grant
+from sls_hec_forwarder.sls.ram_role import RoleCredentials, renew_in
 
 
 def settings(**changes: str) -> SlsSettings:
@@ -190,6 +191,27 @@ def test_when_credentials_end(metadata: Metadata) -> None:
     assert 3500 < credentials.expires - time.time() <= 3600
     credentials.close()
     assert credentials_for(settings(ak_id="a", ak_key="b", sts_token="c")).expires is None
+
+
+def test_role_is_renewed_after_an_error_that_nobody_foresaw(eventually: Any) -> None:
+    """And after an expiry that is too far away to wait for."""
+    grants: list[Grant | Exception] = [
+        Grant(AccessKey("first", "secret", "token"), 9e18),
+        RuntimeError("boom"),
+        Grant(AccessKey("second", "secret", "token"), 9e18),
+    ]
+
+    def fetch(role: str, url: str) -> Grant:
+        grant = grants.pop(0)
+        if isinstance(grant, Exception):
+            raise grant
+        return grant
+
+    credentials = RoleCredentials("my-role", "http://127.0.0.1:9", fetch)
+    assert credentials.get_credentials().get_access_key_id() == "first"
+    credentials.rejected()
+    eventually(lambda: credentials.get_credentials().get_access_key_id() == "second")
+    credentials.close()
 
 
 def test_closing_ends_the_thread(metadata: Metadata) -> None:

@@ -10,6 +10,7 @@ from typing import Callable, Protocol
 
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.delivery.lease import Lease
+from sls_hec_forwarder.periodic import Periodic
 from sls_hec_forwarder.sls.errors import NotMember, SlsError
 from sls_hec_forwarder.sls.observer import Observer
 from sls_hec_forwarder.sls.trouble import Trouble
@@ -64,7 +65,8 @@ class Saver:
     def save(self, *, again: bool = False) -> bool:
         """Save what is committed, if that is new or `again`; whether SLS has it now."""
         with self._lock:
-            cursor = self.lease.committed
+            checkpoint = self.lease.checkpoint()
+            cursor = checkpoint.cursor
             if cursor == self._saved and not again:
                 return True
             if not self.lease.active:  # another consumer may own the shard and be further already
@@ -82,6 +84,7 @@ class Saver:
                 self._observer.failed("checkpoint", problem.kind)
                 return False
             self._saved = cursor
+            self.lease.saved(checkpoint)
             self._not_before = 0.0
             self._backoff.reset()
             self._trouble.over()
@@ -104,12 +107,18 @@ class Checkpoints:
     """The thread that saves the checkpoints of all shards that are read."""
 
     def __init__(self, interval: float, rng: random.Random | None = None) -> None:
-        self._interval = interval
-        self._rng = rng or random.Random()  # noqa: S311 - no secret
         self._savers: dict[int, Saver] = {}
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sls-checkpoints", daemon=True)
+        self._thread = Periodic(
+            *("sls-checkpoints", "saving checkpoints", self._save_all),
+            log=_log,
+            interval=interval,
+            # Not longer than usual: one shard's trouble must not keep the others waiting.
+            backoff=CountingBackoff(interval, interval),
+            first_pause=interval,
+            once_more=True,
+            rng=rng,
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -124,26 +133,19 @@ class Checkpoints:
 
     def finish(self, timeout: float) -> bool:
         """Save what is still unsaved and end the thread; False when `timeout` seconds were not enough."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return self._thread.stop(timeout)
 
-    def _run(self) -> None:
-        while True:
-            stopping = self._stop.wait(self._interval * self._rng.uniform(0.8, 1.0))
-            for saver in self._snapshot():
+    def _save_all(self) -> None:
+        unforeseen: tuple[int, Exception] | None = None
+        for saver in self._snapshot():
+            try:
                 if saver.due:
-                    self._save(saver)
-            if stopping:
-                return
-
-    @staticmethod
-    def _save(saver: Saver) -> None:
-        try:
-            saver.save()
-        except Exception:  # noqa: BLE001 - a bug must cost one save, not all of them
-            _log.exception("checkpoint of shard %d: unexpected error", saver.lease.shard)
+                    saver.save()
+            except Exception as problem:  # noqa: BLE001, PERF203 - costs one save, not all; raised below
+                unforeseen = saver.lease.shard, problem
+        if unforeseen is not None:
+            shard, error = unforeseen
+            raise RuntimeError(f"checkpoint of shard {shard}: {error}") from error
 
     def _snapshot(self) -> list[Saver]:
         with self._lock:

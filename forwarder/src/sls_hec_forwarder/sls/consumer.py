@@ -10,6 +10,8 @@ from typing import Callable
 
 from sls_hec_forwarder.delivery.lease import Fence
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.delivery.unsaved import Unsaved
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import Settings, SlsSettings
 from sls_hec_forwarder.sls import group as groups
 from sls_hec_forwarder.sls.checkpoints import Checkpoints
@@ -59,6 +61,7 @@ class Consumer:
         encode: Encode,
         outbox: Outbox,
         *,
+        conditions: Conditions,
         observer: Observer | None = None,
         reread: Reread | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -69,6 +72,7 @@ class Consumer:
         self._settings = settings
         self._outbox = outbox
         self._encode = encode
+        self._conditions = conditions
         self._observer = observer or Observer()
         self._clock = clock
         self._wall = wall
@@ -80,6 +84,7 @@ class Consumer:
         )
         self._positions = Positions(sls, self._client, wall)
         self._checkpoints = Checkpoints(settings.relay.checkpoint_interval)
+        self._unsaved = Unsaved(settings.relay.bytes_unsaved, settings.relay.time_unsaved)
         self._drain_time = settings.relay.stop_timeout
         self._readers: dict[int, ShardReader] = {}
         self._threads: set[ShardReader] = set()  # those, and others whose thread has not ended yet
@@ -125,6 +130,8 @@ class Consumer:
             encode=self._encode,
             permits=threading.Semaphore(self._settings.relay.pulls),
             observer=self._observer,
+            conditions=self._conditions,
+            unsaved=self._unsaved,
             read_only=watch.read_only,
             clock=self._clock,
         )

@@ -8,11 +8,11 @@ import time
 from typing import Callable
 
 from sls_hec_forwarder.backoff import CountingBackoff
+from sls_hec_forwarder.periodic import Periodic
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.access_key import AccessKey
-from sls_hec_forwarder.sls.errors import AuthFailed, ServiceFault
+from sls_hec_forwarder.sls.errors import AuthFailed
 from sls_hec_forwarder.sls.metadata_service import DEADLINE, Grant, fetch
-from sls_hec_forwarder.sls.trouble import Trouble
 
 #: How long a caller waits for the very first credentials.
 _FIRST_WAIT = 5.0
@@ -20,6 +20,8 @@ _FIRST_WAIT = 5.0
 _LEAD = 900.0
 #: Not more often than this, whatever the metadata service says about expiry.
 _LEAST_PAUSE = 1.0
+#: First and longest pause (seconds) between tries while it fails.
+_RETRY = (1.0, 60.0)
 
 _log = logging.getLogger(__name__)
 
@@ -54,10 +56,13 @@ class RoleCredentials:
         self._grant: Grant | None = None
         self._problem: Exception | None = None
         self._asked = threading.Event()
-        self._wake = threading.Event()
-        self._closing = threading.Event()
-        self._trouble = Trouble(_log, f"credentials of RAM role {role}")
-        self._thread = threading.Thread(target=self._run, name="sls-credentials", daemon=True)
+        self._thread = Periodic(
+            *("sls-credentials", f"credentials of RAM role {role}", self._renew),
+            log=_log,
+            interval=_LEAD,
+            backoff=CountingBackoff(*_RETRY),
+            least_pause=_LEAST_PAUSE,
+        )
         self._thread.start()
 
     def get_credentials(self) -> AccessKey:
@@ -70,11 +75,11 @@ class RoleCredentials:
         return grant.key
 
     def rejected(self) -> None:
-        self._wake.set()
+        self._thread.wake()
 
     def reload(self, settings: SlsSettings) -> None:  # noqa: ARG002 - the protocol's
         """The role is not changed by a reload, but its credentials are fetched again."""
-        self._wake.set()
+        self._thread.wake()
 
     @property
     def expires(self) -> float | None:
@@ -86,26 +91,15 @@ class RoleCredentials:
         return text if grant is None else grant.key.redact(text)
 
     def close(self) -> None:
-        self._closing.set()
-        self._wake.set()
         self._asked.set()
-        self._thread.join(DEADLINE)
+        self._thread.stop(DEADLINE)
 
-    def _run(self) -> None:
-        backoff = CountingBackoff(1.0, 60.0)
-        while not self._closing.is_set():
-            try:
-                grant = self._fetch(self._role, self._metadata_url)
-            except (ServiceFault, AuthFailed) as problem:
-                self._problem = problem
-                self._trouble.failed(problem)
-                pause = backoff.next()
-            else:
-                self._grant = grant
-                self._trouble.over()
-                backoff.reset()
-                pause = renew_in(self._wall(), grant.expires)
+    def _renew(self) -> float:
+        try:
+            grant = self._grant = self._fetch(self._role, self._metadata_url)
+        except Exception as problem:
+            self._problem = problem
+            raise
+        finally:
             self._asked.set()
-            self._wake.wait(pause)
-            self._closing.wait(_LEAST_PAUSE)  # refusals come by the hundred
-            self._wake.clear()
+        return renew_in(self._wall(), grant.expires)

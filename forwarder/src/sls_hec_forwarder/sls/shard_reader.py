@@ -13,6 +13,8 @@ from typing import Callable, Optional
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.delivery.lease import Fence, Lease, Pull
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.delivery.unsaved import Unsaved
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.checkpoints import Checkpoints, Saver
 from sls_hec_forwarder.sls.client import SlsClient
@@ -37,6 +39,9 @@ _SAVE_AGAIN = 15.0
 _SAVE_TIME = 5.0
 #: A pull that cannot be decoded so many times in a row is an alarm.
 _ALARM_AFTER = 3
+#: A shard that may not be pulled for so long (seconds), because too much is unsaved, is stuck and not just slow.
+_STUCK_AFTER = 30.0
+_STUCK = "checkpoint_stuck"
 #: Pause (seconds) after an error that nobody foresaw, before the shard is given back.
 _AFTER_BUG = 5.0
 
@@ -61,6 +66,9 @@ class Surroundings:
     #: How many pulls may be decompressed or wait for room in the outbox at a time.
     permits: threading.Semaphore
     observer: Observer
+    conditions: Conditions
+    #: What a crash would repeat, of all shards.
+    unsaved: Unsaved
     #: Whether a shard is known to be read-only.
     read_only: Callable[[int], bool]
     clock: Callable[[], float] = time.monotonic
@@ -93,6 +101,7 @@ class ShardReader:
         self._around = around
         self._ended = ended
         self._lease: Lease | None = None
+        self._full_since: float | None = None  # since when too much is unsaved to pull more
         self._saved_at = 0.0  # when the checkpoint was last saved, in unix seconds; evidence when it expires
         self._revoked = False
         self._leave = threading.Event()
@@ -147,6 +156,7 @@ class ShardReader:
             self.phase = Phase.ENDED
             if self.saver is not None:
                 self._around.checkpoints.remove(self.saver)
+            self._around.conditions.end(_STUCK, f"shard {self.shard}", "the shard is not held any more")
             try:
                 self._around.observer.lease_ended(self.shard, reason)
                 _log.info("shard %d: %s", self.shard, reason)
@@ -180,7 +190,7 @@ class ShardReader:
         with self._lock:
             if self._revoked:
                 return None
-            self._lease = lease = Lease(self.shard, start.cursor, around.fence)
+            self._lease = lease = Lease(self.shard, start.cursor, around.fence, around.unsaved)
         self._saved_at = start.updated
         self.plan = Reader(start.cursor, around.settings.fetch_interval)
         self.saver = Saver(around.client, lease, around.observer, self.revoke, around.clock)
@@ -201,8 +211,29 @@ class ShardReader:
                 self._leave.wait(_REST)
             elif self.phase is Phase.FINISHED:
                 self._rest(lease, self.plan)
+            elif not self._has_room(lease):
+                self._leave.wait(_LOOK)
             else:
                 self._leave.wait(self._step(lease, self.plan))
+
+    def _has_room(self, lease: Lease) -> bool:
+        """Whether more may be pulled, by what a crash would repeat; saves the checkpoint where that helps."""
+        saver, conditions = self.saver, self._around.conditions
+        assert saver is not None
+        now = self._around.clock()
+        if (lease.should_save or not lease.may_pull(now)) and saver.due:
+            saver.save()
+        if lease.may_pull(now):
+            self._full_since = None
+            conditions.end(_STUCK, f"shard {self.shard}")
+            return True
+        if self._full_since is None:
+            self._full_since = now
+        elif now - self._full_since >= _STUCK_AFTER:
+            waits = "delivered" if lease.committed == saver.saved else "saved"
+            text = f"{lease.unsaved_bytes} bytes beyond {saver.saved} wait to be {waits}"
+            conditions.measured(_STUCK, f"shard {self.shard}", text)
+        return False
 
     def _step(self, lease: Lease, plan: Reader) -> float:
         """One pull; seconds until the next."""
@@ -245,10 +276,9 @@ class ShardReader:
                 return False
             if answer.missing:
                 self._report_gap(answer)
-            pull = lease.begin(answer.next_cursor, len(encoded.chunks), around.clock())
-            around.observer.encoded(
-                self.shard, encoded.events, sum(len(each.body) for each in encoded.chunks), encoded.repaired
-            )
+            size = sum(len(each.body) for each in encoded.chunks)
+            pull = lease.begin(answer.next_cursor, len(encoded.chunks), around.clock(), size)
+            around.observer.encoded(self.shard, encoded.events, size, encoded.repaired)
             for topic, logs in encoded.filtered.items():
                 around.observer.filtered(topic, logs)
             return self._put(lease, pull, encoded.chunks)

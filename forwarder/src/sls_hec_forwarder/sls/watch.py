@@ -10,13 +10,13 @@ import threading
 from typing import Callable
 
 from sls_hec_forwarder.backoff import CountingBackoff
+from sls_hec_forwarder.periodic import Periodic
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls import group as groups
 from sls_hec_forwarder.sls.client import Group, SlsClient
 from sls_hec_forwarder.sls.errors import SlsError
 from sls_hec_forwarder.sls.observer import Observer
 from sls_hec_forwarder.sls.positions import Positions
-from sls_hec_forwarder.sls.trouble import Trouble
 
 #: Seconds between two looks, and while the end of a backfill is waited for.
 WATCH_INTERVAL = 15.0
@@ -49,14 +49,17 @@ class Watch:
         self._observer = observer
         self._timeout_changed = timeout_changed
         self._all_read = all_read
-        self._interval = min(interval, _BACKFILL_INTERVAL) if positions.bounded else interval
-        self._rng = rng or random.Random()  # noqa: S311 - no secret
         self._read_only: frozenset[int] = frozenset()
-        self._trouble = Trouble(_log, "looking at the consumer group")
-        self._stop = threading.Event()
         #: Every shard of the logstore has been delivered up to the stop position, by whichever consumer.
         self.backfill_done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sls-watch", daemon=True)
+        pause = min(interval, _BACKFILL_INTERVAL) if positions.bounded else interval
+        self._thread = Periodic(
+            *("sls-watch", "looking at the consumer group", self._look),
+            log=_log,
+            interval=pause,
+            backoff=CountingBackoff(pause, 4 * pause),
+            rng=rng,
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -67,33 +70,14 @@ class Watch:
 
     def finish(self, timeout: float) -> bool:
         """End the thread; False when `timeout` seconds were not enough."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return self._thread.stop(timeout)
 
-    def _run(self) -> None:
-        backoff = CountingBackoff(self._interval, 4 * self._interval)
-        pause = 0.0
-        while not self._stop.wait(pause):
-            if self._look():
-                backoff.reset()
-                pause = self._interval * self._rng.uniform(0.8, 1.0)
-            else:
-                pause = backoff.next()
-
-    def _look(self) -> bool:
+    def _look(self) -> None:
         try:
             self._compare()
         except SlsError as problem:
-            self._trouble.failed(problem)
             self._observer.failed("watch", problem.kind)
-            return False
-        except Exception:  # noqa: BLE001 - a bug here must not end what keeps the fence in step
-            _log.exception("looking at the consumer group: unexpected error")
-            return False
-        self._trouble.over()
-        return True
+            raise
 
     def _compare(self) -> None:
         group = groups.find(self._client, self._group.name)
