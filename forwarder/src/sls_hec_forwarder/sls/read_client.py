@@ -171,6 +171,7 @@ class ReadClient:
                 compression=headers.get(PACKED, ""),
                 raw_bytes=answer.get_raw_size(),
                 body=getattr(answer, BODY) or b"",
+                filtered=filtered,
             )
 
         return self._ask("PullLogs", call, shard)
