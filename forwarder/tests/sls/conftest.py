@@ -22,6 +22,7 @@ from sls_hec_forwarder.sls.client import SlsClient
 from sls_hec_forwarder.sls.consumer import Consumer
 from sls_hec_forwarder.sls.credentials import credentials_for
 from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.read_client import ReadClient
 from sls_hec_forwarder.wire.encoder import Chunk, Encoded
 from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.standin import SlsStandin
@@ -228,7 +229,7 @@ class Cloud:
     def __init__(self, standin: SlsStandin) -> None:
         self.standin = standin
         self.members: list[Member] = []
-        self._clients: list[SlsClient] = []
+        self._clients: list[ReadClient] = []
         self._lines: list[Line] = []
         standin.add_key("ak", "sk")
 
@@ -257,6 +258,13 @@ class Cloud:
     def client(self, consumer: str = "someone", **changes: Any) -> SlsClient:
         sls = self.sls(**changes)
         client = SlsClient(sls, consumer, credentials_for(sls))
+        self._clients.append(client)
+        return client
+
+    def reader(self, **changes: Any) -> ReadClient:
+        """A client that can only look."""
+        sls = self.sls(**changes)
+        client = ReadClient(sls, "someone", credentials_for(sls))
         self._clients.append(client)
         return client
 

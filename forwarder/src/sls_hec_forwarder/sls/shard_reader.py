@@ -349,6 +349,8 @@ class ShardReader:
             around.observer.pulled(self.shard, answer.wire_bytes, answer.raw_bytes, answer.groups)
             if not self._take_over(lease, answer):
                 return 0.0
+            if read_only and not answer.groups and answer.next_cursor == answer.cursor:
+                self._check_end(answer)  # a shard that ends is not pulled any more
         except CursorInvalid as problem:
             return self._expired(lease, plan, problem)
         except WireError as problem:
@@ -365,7 +367,12 @@ class ShardReader:
     def _take_over(self, lease: Lease, answer: Pulled) -> bool:
         """Encode and queue an answer; False when the shard has to be left before that is complete."""
         around = self._around
-        if not answer.groups:
+        answer.check()
+        if answer.missing:
+            self._check_gap(answer)
+        if not answer.raw_bytes:
+            if answer.missing:
+                self._report_gap(answer)
             if answer.next_cursor != answer.cursor:
                 lease.begin(answer.next_cursor, 0, around.clock())
             return True
@@ -375,6 +382,11 @@ class ShardReader:
                 return False
         try:
             encoded = around.encode(answer.unpack(), self.shard, answer.first_cursor)
+            if encoded.groups != answer.groups:
+                raise Unreadable(
+                    f"the answer at cursor {answer.cursor} has {encoded.groups} log groups where its header "
+                    f"says {answer.groups}"
+                )
             if self._leave.is_set():
                 return False
             if answer.missing:
@@ -460,6 +472,23 @@ class ShardReader:
         self._around.memory.moved(self.shard, cursor)
         self._around.conditions.occurred("checkpoint_moved", self._subject, text)
         self.revoke()
+    def _check_gap(self, answer: Pulled) -> None:
+        """Raises Unreadable when the shard still holds what the answer steps over."""
+        begin = self._around.client.cursor(self.shard, "begin")
+        held = cursors.distance(begin, cursors.encode(answer.first_position))
+        if held is None or held > 0:
+            raise Unreadable(
+                f"the answer at cursor {answer.cursor} steps over {answer.missing} log groups without "
+                f"bringing them, though the shard still holds all from {begin} on"
+            )
+
+    def _check_end(self, answer: Pulled) -> None:
+        """Raises Unreadable when the shard goes on behind an answer that says that it ends."""
+        end = self._around.client.cursor(self.shard, "end")
+        if (cursors.distance(answer.cursor, end) or 0) > 0:
+            raise Unreadable(
+                f"the answer at cursor {answer.cursor} is empty, though the shard goes on to {end}"
+            )
 
     def _report_gap(self, answer: Pulled) -> None:
         """SLS went on behind the cursor without calling it invalid. Raises SlsError."""
