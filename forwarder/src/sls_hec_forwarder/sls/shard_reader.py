@@ -472,6 +472,7 @@ class ShardReader:
         self._around.memory.moved(self.shard, cursor)
         self._around.conditions.occurred("checkpoint_moved", self._subject, text)
         self.revoke()
+
     def _check_gap(self, answer: Pulled) -> None:
         """Raises Unreadable when the shard still holds what the answer steps over."""
         begin = self._around.client.cursor(self.shard, "begin")
