@@ -7,6 +7,7 @@ read again by the shards' next owner.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import random
 import signal
@@ -20,6 +21,9 @@ from sls_hec_forwarder import checks, logs
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import RelayError, SettingsError
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.health.facts import Facts
+from sls_hec_forwarder.health.model import Health
 from sls_hec_forwarder.hec.deadletter import Spool
 from sls_hec_forwarder.hec.sender import Sender
 from sls_hec_forwarder.metrics import Metrics
@@ -36,6 +40,8 @@ EXIT_FAILED = 1
 #: Longest time (seconds) between two looks at signals, threads and the watchdog.
 _TURN = 1.0
 _STATUS_INTERVAL = 10.0
+#: A main thread that did not turn for so long (seconds) hangs.
+_HANGS = 30.0
 #: First and longest pause (seconds) between two tries to join the group.
 _JOIN_RETRY = (1.0, 60.0)
 #: Time (seconds) for the senders to end once nothing is in flight that may still be sent.
@@ -67,12 +73,14 @@ class Service:
             max_bytes=settings.relay.bytes_in_flight, batch_bytes=hec.batch_bytes, batch_age=hec.batch_age
         )
         self._metrics = Metrics(settings)
+        self._conditions = Conditions()
+        self._spool = spool(settings)
         self._sender = Sender(
             hec,
             self._outbox,
-            episodes=logs.Episodes(logging.getLogger("sls_hec_forwarder.hec")),
+            conditions=self._conditions,
             observer=self._metrics.hec,
-            spool=spool(settings),
+            spool=self._spool,
             drop_unsaved=settings.relay.spool_full == "drop",
             read_token=lambda: self._read_secrets().hec.token,
         )
@@ -81,10 +89,13 @@ class Service:
             settings.sls.consumer,
             encode,
             self._outbox,
+            conditions=self._conditions,
             observer=self._metrics.sls,
             reread=self._reread_sls,
         )
-        self._metrics.watch(self._consumer, self._outbox)
+        self._health = Health(self._conditions, self._facts)
+        self._turned = time.monotonic()
+        self._metrics.watch(self._health, self._outbox, self._alive)
 
     def run(self) -> int:
         """The exit status. Must be called from the main thread, which alone receives signals.
@@ -122,18 +133,18 @@ class Service:
 
     def _join(self) -> bool:
         """Join the consumer group, however long that takes; False when asked to stop before."""
-        episodes = logs.Episodes(_log)
+        trouble = "join_failing"
         pause, longest = _JOIN_RETRY
         while not self._stop.is_set():
             try:
                 self._consumer.start()
             except RelayError as problem:  # noqa: PERF203 - a retry is a loop around a try
-                episodes.begin("join", f"{problem}; trying again until it works")
-                self._notifier.status(f"cannot join the consumer group: {problem}")
+                self._conditions.begin(trouble, "", str(problem), cause=type(problem).__name__)
+                self._tell()
                 self._pause(random.uniform(pause / 2, pause))  # noqa: S311 - spreads load, keeps no secret
                 pause = min(2 * pause, longest)
             else:
-                episodes.end("join", "the consumer group can be joined again")
+                self._conditions.end(trouble, "")
                 return True
         return False
 
@@ -157,12 +168,14 @@ class Service:
                 self._notifier.ready(self._status())
                 _log.info("member of the consumer group; %s", self._status())
             elif time.monotonic() >= next_status:
-                self._notifier.status(self._status())
+                self._tell()
                 next_status = time.monotonic() + _STATUS_INTERVAL
             self._turn(_TURN)
         return EXIT_OK
 
     def _turn(self, longest: float) -> None:
+        self._turned = time.monotonic()
+        self._health.update()
         watchdog = self._notifier.watchdog_interval
         if watchdog is not None:
             self._notifier.watchdog()
@@ -172,12 +185,27 @@ class Service:
         elif signal.SIGHUP in received:
             self._reload_secrets()
 
+    # Health
+
+    def _facts(self) -> Facts:
+        facts = self._consumer.facts()
+        if self._spool is None:
+            return facts
+        return dataclasses.replace(
+            facts, spool_bytes=self._spool.used, spool_limit=self._settings.relay.spool_bytes
+        )
+
+    def _alive(self) -> bool:
+        """The main thread turns, and the one that everything depends on runs once it was started."""
+        turning = time.monotonic() - self._turned < _HANGS
+        return turning and (self._consumer.last_heartbeat is None or self._consumer.alive)
+
     def _status(self) -> str:
-        shards = self._consumer.shards()
-        lags = [state.lag for state in shards if state.lag is not None]
-        text = f"{len(shards)} shards, lag {max(lags, default=0.0):.0f} s"
-        held = self._sender.holding
-        return f"{text}, waiting for an operator: {', '.join(held)}" if held else text
+        self._health.update()
+        return self._health.line()
+
+    def _tell(self) -> None:
+        self._notifier.status(self._status())
 
     # The end, step by step
 

@@ -49,7 +49,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         route = self.server.routes.get(self.path.partition("?")[0])
-        answer = route() if route else Answer(404, "text/plain", b"only /metrics and /healthz are here\n")
+        answer = (
+            route() if route else Answer(404, "text/plain", b"only /metrics, /healthz and /livez are here\n")
+        )
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
