@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import pytest
 
@@ -23,7 +23,7 @@ class Liar:
     """Changes the stand-in's answers to pulls that bring something."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.lie: Optional[Lie] = None
+        self.lie: Lie | None = None
         truth = SlsApp.handle
 
         def handle(app: SlsApp, request: Request) -> Response:

@@ -70,9 +70,9 @@ class Pulled:
         problem = self._contradiction()
         if problem:
             raise CorruptPull(
-                f"the answer at cursor {self.cursor} contradicts itself: {problem} (x-log-count {self.groups}, "
-                f"x-log-bodyrawsize {self.raw_bytes}, body of {len(self.body)} bytes, next cursor "
-                f"{self.next_cursor})"
+                f"the answer at cursor {self.cursor} contradicts itself: {problem} (x-log-count "
+                f"{self.groups}, x-log-bodyrawsize {self.raw_bytes}, body of {len(self.body)} bytes, "
+                f"next cursor {self.next_cursor})"
             )
 
     def _contradiction(self) -> str:
