@@ -97,23 +97,28 @@ def test_with_yes_it_is_done_and_read_back(site: Site) -> None:
     assert site.saved() == {0: site.at(10), 1: site.client.cursor(1, "begin")}
 
 
+def moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def test_for_people(site: Site) -> None:
     site.abandon()
     done = site.world.run("reset", "--to", "end", "--shard", "0")
     assert done.returncode == 0, done.stderr
     assert "proj/store, group relay" in done.stdout
-    assert "SKIPS 4 log groups" in done.stdout
+    since = moment(site.begun + 60)
+    assert f"SKIPS 4 log groups, received from {since} up to the end\n" in done.stdout
     assert done.stdout.endswith("nothing is changed; with --yes it will be\n")
     done = site.world.run("reset", "--to", "begin", "--yes")
-    assert "REPEATS 6 log groups, received within 1 min 0 s" in done.stdout
+    since, until = moment(site.begun), moment(site.begun + 60)
+    assert f"REPEATS 6 log groups, received from {since} up to {until} (1 min 0 s)" in done.stdout
     assert "no checkpoint" in done.stdout
     assert f"changed, and read back: shard 0 at {site.at(0)}, 1 at " in done.stdout
 
 
 def test_a_time_and_a_cursor(site: Site) -> None:
     site.abandon()
-    moment = datetime.fromtimestamp(site.begun + 30, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    for time in (moment, str(site.begun + 30)):
+    for time in (moment(site.begun + 30), str(site.begun + 30)):
         assert site.reset("--to", time, "--shard", "0")["shards"][0]["after"] == {
             "cursor": site.at(3),
             "time": site.begun + 30,

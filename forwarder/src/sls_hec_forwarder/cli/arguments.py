@@ -21,9 +21,9 @@ SAMPLE_INTERVAL = 5.0
 
 _EXIT_STATUS = """exit status:
   0  all is well; for `run`: stopped as asked, or the backfill is complete
-  1  failed: a check did, SLS or the instance cannot be asked, `health` found a condition, or the relay could
-     not go on; of `replay`: something that was
-     meant is still in the folder, or cannot be read
+  1  failed: a check did, SLS or the instance cannot be asked, `health` found a condition, the relay could not
+     go on, or `reset` cannot be done now; of `replay`: something that was meant is still in the folder, or
+     cannot be read
   2  wrong settings or arguments; starting again changes nothing
 """
 

@@ -101,9 +101,12 @@ def _effect(move: Move) -> str:
         return "is read from there; what that repeats or skips is not known"
     if not move.groups:
         return "nothing"
-    verb = "SKIPS" if move.groups > 0 else "REPEATS"
-    span = "" if move.seconds is None else f", received within {duration(abs(move.seconds))}"
-    return f"{verb} {abs(move.groups)} log groups{span}"
+    verb, first, last = (
+        ("SKIPS", move.before, move.after) if move.groups > 0 else ("REPEATS", move.after, move.before)
+    )
+    lasted = "" if move.seconds is None else f" ({duration(abs(move.seconds))})"
+    until = f"up to {_time(last)}" if last.time is not None else "up to the end"
+    return f"{verb} {abs(move.groups)} log groups, received from {_time(first)} {until}{lasted}"
 
 
 def _fields(where: str, planned: Plan | None, done: list[Move], problem: str) -> dict[str, Any]:
