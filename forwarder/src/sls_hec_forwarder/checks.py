@@ -1,6 +1,6 @@
 """What `check` finds out before anything runs: each finding one line with what, where and what to do.
 
-Nothing is written to SLS and nothing is sent to an index, unless a test event is asked for.
+Nothing is written to SLS and nothing is sent to an index, unless test events are asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import enum
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from sls_hec_forwarder import network
@@ -17,12 +17,14 @@ from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.hec.probe import probe
 from sls_hec_forwarder.hec.target import Proxy, Target, TlsFiles, targets
+from sls_hec_forwarder.names import host_of
 from sls_hec_forwarder.settings.conflicts import BEATS_PER_TIMEOUT
 from sls_hec_forwarder.settings.model import HecSettings, Settings, SlsSettings
 from sls_hec_forwarder.sls import inspect
 from sls_hec_forwarder.sls.credentials import credentials_for
 from sls_hec_forwarder.sls.errors import AuthFailed, ClockSkewed, Denied, SlsError
 from sls_hec_forwarder.sls.read_client import Group, ReadClient
+from sls_hec_forwarder.wire.rules import Destination, Rules
 
 #: Consumer groups that a logstore may have, by the page of CreateConsumerGroup in the API reference.
 GROUP_QUOTA = 30
@@ -57,7 +59,15 @@ def check(settings: Settings, *, send_test_event: bool = False) -> Iterator[Resu
         name, _, text = warning.partition(": ")
         yield Result("settings", name, "", Status.WARNING, text)
     yield from check_sls(settings.sls)
-    yield from check_hec(settings.hec, send_test_event)
+    rules = Rules(
+        source="",
+        sourcetype=settings.hec.sourcetype,
+        index=settings.hec.index,
+        topics=settings.hec.topic_rules,
+        include=settings.relay.topics_include,
+        exclude=settings.relay.topics_exclude,
+    )
+    yield from check_hec(settings.hec, rules.destinations(), send_test_event)
 
 
 # SLS
@@ -108,7 +118,7 @@ def _sls_proxy(settings: SlsSettings) -> tuple[str, int] | None:
     if not url:
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
-    return parts.hostname or "", parts.port or 80
+    return host_of(parts.geturl()), parts.port or 80
 
 
 def _service(client: ReadClient, place: str) -> Iterator[Result]:
@@ -230,8 +240,10 @@ def _query(client: ReadClient, place: str) -> Result:
 # HEC
 
 
-def check_hec(settings: HecSettings, send_test_event: bool) -> Iterator[Result]:
-    """Each collector: the way there, certificate, health, token, acknowledgement, indexes."""
+def check_hec(
+    settings: HecSettings, destinations: Sequence[Destination], send_test_event: bool
+) -> Iterator[Result]:
+    """Each collector: the way there, certificate, health, token, acknowledgement, where events go."""
     for target in targets(settings):
         failed = False
         for result in _way_to_collector(settings, target):
@@ -243,7 +255,7 @@ def check_hec(settings: HecSettings, send_test_event: bool) -> Iterator[Result]:
         only = dataclasses.replace(
             settings, host="", endpoints=(str(target),), timeout=min(settings.timeout, _STEP)
         )
-        for finding in probe(only, send_events=send_test_event):
+        for finding in probe(only, destinations, send_events=send_test_event):
             if finding.step == "connection" and finding.ok:
                 continue  # told step by step
             status = {True: Status.OK, False: Status.FAILED, None: Status.UNKNOWN}[finding.ok]

@@ -73,8 +73,26 @@ def test_a_test_event_when_asked_for(world: World) -> None:
     world.settings["HEC_INDEX"] = "main"
     status, findings = world.check("--send-test-event")
     assert status == 0
-    assert texts(findings, "index main") == {"ok": "took a test event"}
+    assert texts(findings, "index main") == {"ok": "took a test event (sls_hec_test=true)"}
     assert world.hec.store.total == 1
+
+
+def test_one_test_event_for_each_index_and_sourcetype(world: World) -> None:
+    rules = {
+        "waf": {"sourcetype": "waf"},
+        "rds": {"index": "typo"},
+        "sas": {"sourcetype": "waf"},
+        "x": {"index": "y"},
+    }
+    world.hec.tokens.put(Token(DEMO_TOKEN, name="demo", indexes=("main",)))
+    world.settings.update(HEC_INDEX="main", HEC_TOPIC_RULES=json.dumps(rules), RELAY_TOPICS_EXCLUDE="x*")
+    status, findings = world.check("--send-test-event")
+    assert status == 1
+    told = [(each["what"], each["status"]) for each in findings if each["what"].startswith("index")]
+    assert told == [("index main, sourcetype waf", "ok"), ("index typo", "failed"), ("index main", "ok")]
+    assert "Incorrect index" in texts(findings, "index typo")["failed"]
+    assert world.hec.store.total == 2
+    assert DEMO_TOKEN not in json.dumps(findings)
 
 
 def test_the_group_exists_with_other_settings(world: World) -> None:
@@ -270,7 +288,7 @@ def test_an_index_that_the_token_may_not_write_to(world: World) -> None:
     [(_, what, text)] = failures(findings)
     assert what == "index security"
     assert "Incorrect index" in text
-    assert "create it, or allow it for the token" in text
+    assert "create the index, or allow it for the token" in text
 
 
 def test_each_collector_is_looked_at(world: World) -> None:

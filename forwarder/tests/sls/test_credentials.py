@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.access_key import AccessKey
 from sls_hec_forwarder.sls.client import SlsClient
@@ -207,7 +208,7 @@ def test_role_is_renewed_after_an_error_that_nobody_foresaw(eventually: Any) -> 
             raise grant
         return grant
 
-    credentials = RoleCredentials("my-role", "http://127.0.0.1:9", fetch)
+    credentials = RoleCredentials("my-role", "http://127.0.0.1:9", fetch, conditions=Conditions())
     assert credentials.get_credentials().get_access_key_id() == "first"
     credentials.rejected()
     eventually(lambda: credentials.get_credentials().get_access_key_id() == "second")

@@ -12,6 +12,7 @@ import time
 from typing import Callable, Protocol
 
 from sls_hec_forwarder.errors import RelayError
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.access_key import AccessKey
 from sls_hec_forwarder.sls.ram_role import RoleCredentials
@@ -48,10 +49,14 @@ class CredentialsSource(Protocol):
         """Ends what runs in the background."""
 
 
-def credentials_for(settings: SlsSettings, reread: Reread | None = None) -> CredentialsSource:
+def credentials_for(
+    settings: SlsSettings, reread: Reread | None = None, conditions: Conditions | None = None
+) -> CredentialsSource:
     """The credentials that `settings` ask for; `reread` is called when SLS refuses them."""
     if settings.ram_role:
-        return RoleCredentials(settings.ram_role, settings.metadata_url)
+        return RoleCredentials(
+            settings.ram_role, settings.metadata_url, conditions=conditions or Conditions()
+        )
     return SettingsCredentials(settings, reread)
 
 

@@ -57,7 +57,7 @@ def ensure(client: GroupCalls, settings: SlsSettings) -> Group:
         found = find(client, settings.group)
     except GroupMissing:
         try:
-            return _create(client, settings)
+            return create(client, _first(settings))
         except GroupExists:  # another consumer was quicker
             found = find(client, settings.group)
     shall_be = wanted(found, settings)
@@ -69,19 +69,25 @@ def ensure(client: GroupCalls, settings: SlsSettings) -> Group:
     return shall_be
 
 
-def _create(client: GroupCalls, settings: SlsSettings) -> Group:
-    group = Group(settings.group, settings.group_timeout or DEFAULT_TIMEOUT, settings.in_order)
+def _first(settings: SlsSettings) -> Group:
+    return Group(settings.group, settings.group_timeout or DEFAULT_TIMEOUT, settings.in_order)
+
+
+def create(client: GroupCalls, group: Group) -> Group:
+    """Create the group that `client` is of. Raises SlsError as `ensure` does, and GroupExists."""
     try:
         client.create_group(group.timeout, group.in_order)
     except GroupQuotaExceeded as problem:
         names = ", ".join(sorted(each.name for each in client.list_groups()))
-        raise GroupQuotaExceeded(
+        full = GroupQuotaExceeded(
             f"{problem}; delete a consumer group that is not used any more, there are: {names}",
             status=problem.status,
             code=problem.code,
             request_id=problem.request_id,
-        ) from problem
-    _log.info("consumer group %s made: %s", group.name, _say(group))
+        )
+        full.call = problem.call
+        raise full from problem
+    _log.info("consumer group %s created: %s", group.name, _say(group))
     return group
 
 

@@ -8,11 +8,13 @@ import time
 from typing import Callable
 
 from sls_hec_forwarder.backoff import CountingBackoff
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.periodic import Periodic
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.access_key import AccessKey
-from sls_hec_forwarder.sls.errors import AuthFailed
+from sls_hec_forwarder.sls.errors import AuthFailed, ServiceFault
 from sls_hec_forwarder.sls.metadata_service import DEADLINE, Grant, fetch
+from sls_hec_forwarder.sls.trouble import Trouble
 
 #: How long a caller waits for the very first credentials.
 _FIRST_WAIT = 5.0
@@ -48,6 +50,8 @@ class RoleCredentials:
         metadata_url: str,
         fetch: Callable[[str, str], Grant] = fetch,
         wall: Callable[[], float] = time.time,
+        *,
+        conditions: Conditions,
     ) -> None:
         self._role = role
         self._metadata_url = metadata_url
@@ -59,10 +63,13 @@ class RoleCredentials:
         self._thread = Periodic(
             *("sls-credentials", f"credentials of RAM role {role}", self._renew),
             log=_log,
+            conditions=conditions,
             interval=_LEAD,
             backoff=CountingBackoff(*_RETRY),
             least_pause=_LEAST_PAUSE,
         )
+        self._trouble = Trouble(conditions, "credentials_failing")
+        self._backoff = CountingBackoff(*_RETRY)
         self._thread.start()
 
     def get_credentials(self) -> AccessKey:
@@ -97,9 +104,12 @@ class RoleCredentials:
     def _renew(self) -> float:
         try:
             grant = self._grant = self._fetch(self._role, self._metadata_url)
-        except Exception as problem:
+        except (ServiceFault, AuthFailed) as problem:
             self._problem = problem
-            raise
+            self._trouble.failed(problem)
+            return self._backoff.next()
         finally:
             self._asked.set()
+        self._trouble.over()
+        self._backoff.reset()
         return renew_in(self._wall(), grant.expires)
