@@ -81,8 +81,8 @@ class Lease:
     """One shard held by this process. Thread-safe.
 
     `committed` is the checkpoint: the cursor up to which every event was delivered. It moves only over pulls
-    that are done *and* whose predecessors are done. What was read beyond the checkpoint that is *saved* counts
-    in `unsaved`, which the leases of a process share.
+    that are done *and* whose predecessors are done. What was read beyond the checkpoint that is *saved*
+    counts in `unsaved`, which the leases of a process share.
     """
 
     def __init__(self, shard: int, cursor: str, fence: Fence, unsaved: Unsaved | None = None) -> None:

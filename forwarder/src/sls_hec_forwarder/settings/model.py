@@ -327,8 +327,8 @@ class RelaySettings:
     bytes_unsaved: int = setting(
         "RELAY_BYTES_UNSAVED",
         Kind.BYTES,
-        "Encoded bytes beyond the saved checkpoints, which a crash repeats, per process; one of several shards "
-        "has half of it at most; a shard that reaches it is not pulled",
+        "Encoded bytes beyond the saved checkpoints, which a crash repeats, per process; a shard that is not "
+        "the only one has half of it; who reaches it is not pulled",
         128 * 1024 * 1024,
         low=1024 * 1024,
         high=64 * 1024**3,

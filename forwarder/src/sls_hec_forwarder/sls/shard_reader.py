@@ -39,7 +39,7 @@ _SAVE_AGAIN = 15.0
 _SAVE_TIME = 5.0
 #: A pull that cannot be decoded so many times in a row is an alarm.
 _ALARM_AFTER = 3
-#: A shard that may not be pulled for so long (seconds), because too much is unsaved, is stuck and not just slow.
+#: A shard that may not be pulled for so long (seconds), because too much is unsaved, is stuck, not just slow.
 _STUCK_AFTER = 30.0
 _STUCK = "checkpoint_stuck"
 #: Pause (seconds) after an error that nobody foresaw, before the shard is given back.

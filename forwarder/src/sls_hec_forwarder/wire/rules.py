@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 # Names in an event of what is the log group's, as SLS itself shows them.
 TOPIC_OF_GROUP = "__topic__"
@@ -26,7 +25,8 @@ class TopicRule:
     host: str | None = None
 
 
-class Destination(NamedTuple):
+@dataclass(frozen=True)
+class Destination:
     """Where an event goes; "" is the HEC token's default."""
 
     index: str
