@@ -21,9 +21,9 @@ from sls_hec_forwarder.names import host_of
 from sls_hec_forwarder.settings.conflicts import BEATS_PER_TIMEOUT
 from sls_hec_forwarder.settings.model import HecSettings, Settings, SlsSettings
 from sls_hec_forwarder.sls import inspect
-from sls_hec_forwarder.sls.client import Group, SlsClient
-from sls_hec_forwarder.sls.credentials import CredentialsSource, credentials_for
+from sls_hec_forwarder.sls.credentials import credentials_for
 from sls_hec_forwarder.sls.errors import AuthFailed, ClockSkewed, Denied, SlsError
+from sls_hec_forwarder.sls.read_client import Group, ReadClient
 from sls_hec_forwarder.wire.rules import Destination, Rules
 
 #: Consumer groups that a logstore may have, by the page of CreateConsumerGroup in the API reference.
@@ -90,9 +90,9 @@ def check_sls(settings: SlsSettings) -> Iterator[Result]:
     with contextlib.ExitStack() as stack:
         credentials = credentials_for(settings)
         stack.callback(credentials.close)
-        client = SlsClient(settings, settings.consumer, credentials)
+        client = ReadClient(settings, settings.consumer, credentials)
         stack.callback(client.close)
-        yield from _service(client, credentials, place)
+        yield from _service(client, place)
 
 
 def _sls_address(settings: SlsSettings) -> tuple[str, int]:
@@ -121,13 +121,13 @@ def _sls_proxy(settings: SlsSettings) -> tuple[str, int] | None:
     return host_of(parts.geturl()), parts.port or 80
 
 
-def _service(client: SlsClient, credentials: CredentialsSource, place: str) -> Iterator[Result]:
+def _service(client: ReadClient, place: str) -> Iterator[Result]:
     try:
         shards = len(client.list_shards())
     except Denied:
         shards = None  # told with the other rights
     except SlsError as problem:
-        yield _first_failure(problem, place)
+        yield _first_failure(problem, client.settings, place)
         yield Result("sls", "all else", place, Status.UNKNOWN, "needs an answer to the first request")
         return
     yield Result("sls", "credentials", place, Status.OK, "accepted")
@@ -141,18 +141,20 @@ def _service(client: SlsClient, credentials: CredentialsSource, place: str) -> I
             yield Result("sls", "clock", place, Status.OK, off)
     if shards is not None:
         yield Result("sls", "project and logstore", place, Status.OK, f"{shards} shards")
-    yield from _rights(client.settings, credentials, place)
+    yield from _rights(client, place)
     yield from _group(client, place)
     if client.settings.query or client.settings.processor:
         yield _query(client, place)
 
 
-def _first_failure(problem: SlsError, place: str) -> Result:
+def _first_failure(problem: SlsError, settings: SlsSettings, place: str) -> Result:
     what, advice = "request", ""
     if isinstance(problem, ClockSkewed):
         what, advice = "clock", ": synchronise this machine's clock"
     elif isinstance(problem, AuthFailed):
-        what, advice = "credentials", ": check SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN, or SLS_RAM_ROLE"
+        what, advice = "credentials", ": check SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN"
+        if settings.ram_role:  # without a status it is the metadata service's, which has its own advice
+            advice = f": check RAM role {settings.ram_role}" if problem.status else ""
     elif problem.code == "ProjectNotExist":
         what, advice = "project", ": check SLS_PROJECT, and that SLS_ENDPOINT is that of its region"
     elif problem.code == "LogStoreNotExist":
@@ -160,21 +162,29 @@ def _first_failure(problem: SlsError, place: str) -> Result:
     return Result("sls", what, place, Status.FAILED, f"{problem}{advice}")
 
 
-def _rights(settings: SlsSettings, credentials: CredentialsSource, place: str) -> Iterator[Result]:
-    findings = inspect.rights(settings, credentials)
-    denied = [each.action for each in findings if each.right is inspect.Right.DENIED]
-    unknown = [each for each in findings if each.right is inspect.Right.UNKNOWN]
+def _rights(client: ReadClient, place: str) -> Iterator[Result]:
+    settings = client.settings
+    found: dict[inspect.Right, list[inspect.Finding]] = {each: [] for each in inspect.Right}
+    for finding in inspect.rights(client):
+        found[finding.right].append(finding)
+    denied, granted = found[inspect.Right.DENIED], found[inspect.Right.GRANTED]
     if denied:
         resource = f"acs:log:*:*:project/{settings.project}/logstore/{settings.logstore}"
-        text = f"{', '.join(denied)}: denied; the RAM user or role needs this on {resource} and {resource}/*"
+        text = f"{_names(denied)}: denied; the RAM user or role needs this on {resource} and {resource}/*"
         yield Result("sls", "rights", place, Status.FAILED, text)
-    for each in unknown:
+    elif granted:
+        yield Result("sls", "rights", place, Status.OK, f"{_names(granted)}: allowed")
+    for each in found[inspect.Right.UNKNOWN]:
         yield Result("sls", "rights", place, Status.UNKNOWN, f"{each.action}: {each.detail}")
-    if not denied:
-        yield Result("sls", "rights", place, Status.OK, f"{len(findings) - len(unknown)} actions allowed")
+    text = f"{_names(found[inspect.Right.UNTRIED])}: `run` needs them, and says so if one is missing"
+    yield Result("sls", "rights", place, Status.UNKNOWN, text)
 
 
-def _group(client: SlsClient, place: str) -> Iterator[Result]:
+def _names(findings: list[inspect.Finding]) -> str:
+    return ", ".join(each.action for each in findings)
+
+
+def _group(client: ReadClient, place: str) -> Iterator[Result]:
     settings = client.settings
     where = f"{place}, group {settings.group}"
     try:
@@ -214,7 +224,7 @@ def _existing(found: Group, settings: SlsSettings, where: str) -> Iterator[Resul
         yield Result("sls", "heartbeat", where, Status.WARNING, text)
 
 
-def _query(client: SlsClient, place: str) -> Result:
+def _query(client: ReadClient, place: str) -> Result:
     settings = client.settings
     what = "query" if settings.query else "processor"
     try:

@@ -14,6 +14,7 @@ from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
 from sls_hec_standins.http import Fault, ServerTls, ThrowawayCa
 from sls_hec_standins.sls.standin import SlsStandin
 
+from ..sls.test_metadata_service import hands_out_a_token, hardened, says, service
 from .conftest import World
 
 
@@ -42,7 +43,10 @@ def test_all_is_well(world: World) -> None:
     assert "does not exist yet" in texts(findings, "consumer group")["ok"]
     assert texts(findings, "acknowledgement")["ok"].startswith("off for this token")
     # What cannot be told is not passed over.
-    assert "CreateConsumerGroup" in texts(findings, "rights")["not checked"]
+    assert texts(findings, "rights")["not checked"] == (
+        "log:UpdateConsumerGroup, log:ConsumerGroupHeartBeat, log:ConsumerGroupUpdateCheckPoint, "
+        "log:CreateConsumerGroup: `run` needs them, and says so if one is missing"
+    )
     assert texts(findings, "index (default of the token)").keys() == {"not checked"}
 
 
@@ -110,6 +114,24 @@ def test_acknowledgement_is_on(world: World) -> None:
     assert texts(findings, "acknowledgement") == {"ok": "on for this token"}
 
 
+def test_a_role_whose_metadata_service_wants_a_token(world: World) -> None:
+    world.sls.add_key("role-key", "s3cret", token="st")
+    with service(hands_out_a_token, hardened) as (_, url):
+        world.settings.update(SLS_RAM_ROLE="my-role", SLS_METADATA_URL=url, SLS_AK_ID="", SLS_AK_KEY="")
+        status, findings = world.check()
+    assert status == 0
+    assert texts(findings, "credentials") == {"ok": "accepted"}
+
+
+def test_a_role_that_is_not_there_is_told_without_advice_about_access_keys(world: World) -> None:
+    with service(hands_out_a_token, says("404 Not Found")) as (_, url):
+        world.settings.update(SLS_RAM_ROLE="my-role", SLS_METADATA_URL=url, SLS_AK_ID="", SLS_AK_KEY="")
+        [(_, what, text)] = failures(world.check()[1])
+    assert what == "credentials"
+    assert text.endswith("check SLS_RAM_ROLE, and that the role is attached to this ECS instance")
+    assert "SLS_AK" not in text
+
+
 # What can be wrong: how, then area, what, and parts of the one line.
 
 
@@ -152,7 +174,7 @@ def missing_logstore(world: World) -> None:
 
 
 def denied_actions(world: World) -> None:
-    world.sls.add_key("ak", "the-secret-of-ak", deny=("log:ConsumerGroupHeartBeat", "log:ListShards"))
+    world.sls.add_key("ak", "the-secret-of-ak", deny=("log:ListConsumerGroup", "log:ListShards"))
 
 
 def quota_used_up(world: World) -> None:
@@ -212,7 +234,7 @@ CASES: list[Case] = [
     (unknown_key, "sls", "credentials", ("nobody", "check SLS_AK_ID")),
     (disabled_key, "sls", "credentials", ("disabled", "check SLS_AK_ID")),
     (expired_token, "sls", "credentials", ("expired", "SLS_STS_TOKEN")),
-    (no_metadata_service, "sls", "credentials", ("metadata service", "SLS_RAM_ROLE")),
+    (no_metadata_service, "sls", "credentials", ("RAM role relay", "metadata service", "SLS_METADATA_URL")),
     (skewed_clock, "sls", "clock", ("RequestTimeTooSkewed", " s off", "synchronise")),
     (missing_project, "sls", "project", ("ProjectNotExist", "check SLS_PROJECT")),
     (missing_logstore, "sls", "logstore", ("LogStoreNotExist", "check SLS_LOGSTORE")),
@@ -220,7 +242,7 @@ CASES: list[Case] = [
         denied_actions,
         "sls",
         "rights",
-        ("log:ListShards, log:ConsumerGroupHeartBeat: denied", "acs:log:*:*:project/proj/logstore/store"),
+        ("log:ListShards, log:ListConsumerGroup: denied", "acs:log:*:*:project/proj/logstore/store"),
     ),
     (quota_used_up, "sls", "consumer group", ("ConsumerGroupQuotaExceed", "delete one", "group-0, group-1,")),
     (wrong_query, "sls", "query", ("check SLS_QUERY",)),

@@ -23,6 +23,7 @@ from sls_hec_forwarder.sls.client import SlsClient
 from sls_hec_forwarder.sls.consumer import Consumer
 from sls_hec_forwarder.sls.credentials import credentials_for
 from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.read_client import ReadClient
 from sls_hec_forwarder.wire.encoder import Chunk, Encoded
 from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.standin import SlsStandin
@@ -244,7 +245,7 @@ class Cloud:
     def __init__(self, standin: SlsStandin) -> None:
         self.standin = standin
         self.members: list[Member] = []
-        self._clients: list[SlsClient] = []
+        self._clients: list[ReadClient] = []
         self._lines: list[Line] = []
         standin.add_key("ak", "sk")
 
@@ -276,6 +277,13 @@ class Cloud:
         self._clients.append(client)
         return client
 
+    def reader(self, **changes: Any) -> ReadClient:
+        """A client that can only look."""
+        sls = self.sls(**changes)
+        client = ReadClient(sls, "someone", credentials_for(sls))
+        self._clients.append(client)
+        return client
+
     def line(self) -> Line:
         """A line to the stand-in; its `url` is a value for the setting `proxy`."""
         self._lines.append(Line(self.standin.proxy_url))
@@ -283,7 +291,13 @@ class Cloud:
 
     def member(self, name: str = "a", *, start: bool = True, **settings: Any) -> Member:
         options: dict[str, Any] = {"watch_interval": 1.0}
-        options.update({key: settings.pop(key) for key in ("encode", "reread", "wall") if key in settings})
+        options.update(
+            {
+                key: settings.pop(key)
+                for key in ("encode", "reread", "wall", "watch_interval")
+                if key in settings
+            }
+        )
         member = Member(self.settings(**settings), name, **options)
         self.members.append(member)
         return member.start() if start else member

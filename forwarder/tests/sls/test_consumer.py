@@ -624,21 +624,6 @@ def test_splunk_down_for_longer_than_the_time_out_loses_no_shard(cloud: Any, eve
     assert member.seen.ended == []
 
 
-def test_group_that_is_deleted_holds_the_relay_until_it_is_made_again(cloud: Any, eventually: Any) -> None:
-    cloud.make(shards=1)
-    member = cloud.member(group_timeout=4)
-    cloud.put(0)
-    eventually(lambda: once(cloud) and all_saved(cloud))
-    with cloud.store.lock:
-        del cloud.store.groups["relay"]
-    eventually(lambda: member.seen.failures["heartbeat", "rejected"] >= 3)
-    cloud.client().create_group(4, False)
-    eventually(lambda: ("heartbeat", "not_member") in member.seen.failures)
-    cloud.put(0)
-    eventually(lambda: set(cloud.delivered()) == cloud.truth)
-    eventually(lambda: all_saved(cloud))
-
-
 def test_backfill_in_order_does_not_wait_for_children_that_hold_nothing(cloud: Any, eventually: Any) -> None:
     cloud.make(shards=1)
     cloud.put(0, groups=5)
