@@ -16,7 +16,7 @@ from sls_hec_standins.hec.compare import Comparison
 from ..e2e.site import LOGSTORE, PROJECT, wait_until
 from .plan import plan
 from .troubles import ALONE, LASTS, Busy, Heal, kinds
-from .world import BATCH, IN_FLIGHT, World, serving, threads_and_sockets
+from .world import BATCH, PULL, UNSAVED, World, serving, threads_and_sockets
 
 RATE = 400.0  # logs a second
 PACE = 1.8  # seconds between two troubles
@@ -219,7 +219,7 @@ def _judge(world: World, seed: int, chaos: _Chaos) -> Verdict:
         wrong.append(f"not what was written:\n{result}")
     average = world.hec.store.summary()["bytes"] / max(1, result.found + result.duplicates)
     repeated = int(result.duplicates * average)
-    allowed = world.disruptions * IN_FLIGHT + world.lost_answers * BATCH
+    allowed = world.disruptions * (UNSAVED + shards * 2 * PULL) + world.lost_answers * BATCH
     if repeated > allowed:
         wrong.append(f"{repeated} bytes came again where {allowed} may")
     fired = chaos.fired()

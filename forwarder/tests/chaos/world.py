@@ -29,6 +29,8 @@ from ..e2e.relay_process import RelayProcess, interpreters
 from ..e2e.site import GROUP, PROJECT, Site
 
 IN_FLIGHT = 2 * 1024 * 1024
+UNSAVED = 1024 * 1024  # what a relay may repeat when it is killed, beside a pull for each shard
+PULL = 64 * 1024  # bytes of a pull, which as JSON are up to twice as many
 BATCH = 100 * 1024
 EVENT_MAX = 200_000  # bytes of an event that HEC takes
 BODY_MAX = 400_000  # bytes of a body
@@ -109,7 +111,7 @@ class World(Site):
             sls=SlsStandin(
                 seed=seed,
                 tunnel_tls=ServerTls(sls_cert.cert, sls_cert.key),
-                switches=Switches(pull_bytes=1024 * 1024),
+                switches=Switches(pull_bytes=PULL),
             ),
             hec=HecStandin(
                 seed=seed,
@@ -126,7 +128,7 @@ class World(Site):
         self.sdk_dead = folder / "sdk-dead-letters"
         self.planted: dict[str, str] = {}  # sls_id to the way in which the event is bad
         self.defects: list[str] = []
-        self.disruptions = 0  # each may repeat what a member had in flight
+        self.disruptions = 0  # each may repeat what a member read beyond its saved checkpoints
         self.lost_answers = 0  # each may repeat a batch
         cpython, pypy = self._pythons()
         self.relays = {
@@ -175,6 +177,7 @@ class World(Site):
             "HEC_ON_ERROR": "atomic" if self.profile == "atomic" else "prefix",
             "HEC_TOPIC_RULES": json.dumps(RULES),
             "RELAY_BYTES_IN_FLIGHT": str(IN_FLIGHT),
+            "RELAY_BYTES_UNSAVED": str(UNSAVED),
             "RELAY_CHECKPOINT_INTERVAL": "0.5",
             "RELAY_STOP_TIMEOUT": "5",
             "RELAY_SPOOL_DIR": str(self.spool),
