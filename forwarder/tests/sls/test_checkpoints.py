@@ -121,12 +121,12 @@ def test_saving_gives_up_in_time(setup: Setup, cloud: Any) -> None:
 
 
 def test_thread_saves_by_and_by_and_at_the_end(setup: Setup, cloud: Any, eventually: Any) -> None:
-    checkpoints = Checkpoints(0.1, setup.client.checkpoints)
+    checkpoints = Checkpoints(0.1, setup.client.checkpoints, Conditions())
     checkpoints.add(setup.saver)
     checkpoints.start()
     setup.deliver(5)
     eventually(lambda: setup.checkpoint == 5)
-    slow = Checkpoints(3600, setup.client.checkpoints)
+    slow = Checkpoints(3600, setup.client.checkpoints, Conditions())
     slow.add(setup.saver)
     slow.start()
     checkpoints.remove(setup.saver)

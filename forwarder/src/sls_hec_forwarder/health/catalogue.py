@@ -104,7 +104,7 @@ _KINDS: Final = (
         "Somebody deleted the consumer group, and its checkpoints with it, while the relay ran",
         "nothing is sent meanwhile and nothing is lost; with SLS_GROUP_DELETED=recreate the relay creates it "
         "again with the checkpoints that it knows",
-        "do not stop the relay before it is over: it knows how far events were delivered",
+        "do not stop the relay before: it knows how far events were delivered; find out who deleted it",
         over="the consumer group exists again",
     ),
     Kind(
@@ -122,7 +122,7 @@ _KINDS: Final = (
         _SLS,
         _WARNING,
         "The new consumer group has no checkpoint of a shard that another member held before",
-        "waiting for that member to save it, at most the group's time-out, then going on where it was seen",
+        "waiting for that member to save it, at most the group's time-out, then reading where it was seen",
         "see that all members run",
         over="the shard is read",
     ),

@@ -13,6 +13,7 @@ from typing import Callable, Protocol
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.delivery.lease import Lease
 from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.periodic import Periodic
 from sls_hec_forwarder.sls.client import Checkpoint
 from sls_hec_forwarder.sls.errors import GroupMissing, NotMember, SlsError
 from sls_hec_forwarder.sls.observer import Observer
@@ -78,7 +79,8 @@ class Saver:
     def save(self, *, again: bool = False) -> bool:
         """Save what is committed, if that is new or `again`; whether SLS has it now."""
         with self._lock:
-            cursor = self.lease.committed
+            checkpoint = self.lease.checkpoint()
+            cursor = checkpoint.cursor
             if cursor == self._saved and not again:
                 return True
             if not self.lease.active:  # another consumer may own the shard and be further already
@@ -103,6 +105,7 @@ class Saver:
                 return False
             self._unanswered.pop()
             self._saved = cursor
+            self.lease.saved(checkpoint)
             self.saved_at = self._clock()
             self._not_before = 0.0
             self._backoff.reset()
@@ -142,16 +145,24 @@ class Checkpoints:
         self,
         interval: float,
         look: Callable[[], Mapping[int, Checkpoint]],
+        conditions: Conditions,
         rng: random.Random | None = None,
     ) -> None:
         """`interval` in seconds; `look` asks SLS for the group's checkpoints."""
         self._look = look
-        self._interval = interval
-        self._rng = rng or random.Random()  # noqa: S311 - no secret
         self._savers: dict[int, Saver] = {}
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sls-checkpoints", daemon=True)
+        self._thread = Periodic(
+            *("sls-checkpoints", "saving checkpoints", self._save_due),
+            log=_log,
+            conditions=conditions,
+            interval=interval,
+            # Not longer than usual: one shard's trouble must not keep the others waiting.
+            backoff=CountingBackoff(interval, interval),
+            first_pause=interval,
+            once_more=True,
+            rng=rng,
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -166,17 +177,7 @@ class Checkpoints:
 
     def finish(self, timeout: float) -> bool:
         """Save what is still unsaved and end the thread; False when `timeout` seconds were not enough."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        while True:
-            stopping = self._stop.wait(self._interval * self._rng.uniform(0.8, 1.0))
-            self._save_due()
-            if stopping:
-                return
+        return self._thread.stop(timeout)
 
     def compare(self, in_group: Mapping[int, Checkpoint]) -> None:
         """The group's checkpoints as SLS has them: see whether somebody else has set one that is ours."""
@@ -188,9 +189,16 @@ class Checkpoints:
             return
         # What somebody set meanwhile, in the console for example, must not be overwritten unseen.
         foreign = self._obey(due)
+        unforeseen: tuple[int, Exception] | None = None
         for saver in due:
-            if saver not in foreign and saver.due:
-                self._save(saver)
+            try:
+                if saver not in foreign and saver.due:
+                    saver.save()
+            except Exception as problem:  # noqa: BLE001, PERF203 - costs one save, not all; raised below
+                unforeseen = saver.lease.shard, problem
+        if unforeseen is not None:
+            shard, error = unforeseen
+            raise RuntimeError(f"checkpoint of shard {shard}: {error}") from error
 
     def _obey(self, savers: list[Saver]) -> list[Saver]:
         """Those of whom two looks in a row have the same checkpoint of somebody else; they are told."""
@@ -217,13 +225,6 @@ class Checkpoints:
             for saver, saved in before
             if saver.saved == saved and _is_foreign(saver, in_group)
         }
-
-    @staticmethod
-    def _save(saver: Saver) -> None:
-        try:
-            saver.save()
-        except Exception:  # noqa: BLE001 - a bug must cost one save, not all of them
-            _log.exception("checkpoint of shard %d: unexpected error", saver.lease.shard)
 
     def _snapshot(self) -> list[Saver]:
         with self._lock:

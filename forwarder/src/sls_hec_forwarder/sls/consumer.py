@@ -10,6 +10,7 @@ from typing import Callable
 
 from sls_hec_forwarder.delivery.lease import Fence
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.delivery.unsaved import Unsaved
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.health.facts import Facts
 from sls_hec_forwarder.settings.model import Settings, SlsSettings
@@ -76,8 +77,8 @@ class Consumer:
         self._settings = settings
         self._outbox = outbox
         self._encode = encode
-        self._observer = observer or Observer()
         self._conditions = conditions
+        self._observer = observer or Observer()
         self._clock = clock
         self._wall = wall
         self._watch_interval = watch_interval
@@ -86,9 +87,12 @@ class Consumer:
         self._beat_client = SlsClient(
             sls, consumer, self._credentials, timeout=min(sls.timeout, _BEAT_TIMEOUT)
         )
+        self._unsaved = Unsaved(settings.relay.bytes_unsaved, settings.relay.time_unsaved)
         self._memory = Memory(clock)
         self._positions = Positions(sls, self._client, wall, self._memory)
-        self._checkpoints = Checkpoints(settings.relay.checkpoint_interval, self._client.checkpoints)
+        self._checkpoints = Checkpoints(
+            settings.relay.checkpoint_interval, self._client.checkpoints, conditions
+        )
         self._drain_time = settings.relay.stop_timeout
         self._readers: dict[int, ShardReader] = {}
         self._threads: set[ShardReader] = set()  # those, and others whose thread has not ended yet
@@ -148,6 +152,7 @@ class Consumer:
             permits=threading.Semaphore(self._settings.relay.pulls),
             observer=self._observer,
             conditions=self._conditions,
+            unsaved=self._unsaved,
             memory=self._memory,
             group_lost=self._group_lost,
             group_timeout=lambda: watch.group_timeout,

@@ -6,8 +6,8 @@ import logging
 from typing import Protocol
 
 from sls_hec_forwarder.settings.model import SlsSettings
-from sls_hec_forwarder.sls.client import Group
 from sls_hec_forwarder.sls.errors import GroupExists, GroupMissing, GroupQuotaExceeded
+from sls_hec_forwarder.sls.read_client import Group
 
 #: Seconds without a heartbeat after which a consumer's shards are given away, in a group that is made here.
 DEFAULT_TIMEOUT = 40
@@ -15,12 +15,17 @@ DEFAULT_TIMEOUT = 40
 _log = logging.getLogger(__name__)
 
 
-class GroupCalls(Protocol):
-    """The calls of SlsClient that are used here."""
+class GroupList(Protocol):
+    """What it takes to look a group up; a ReadClient has it."""
 
     place: str
 
     def list_groups(self) -> list[Group]: ...
+
+
+class GroupCalls(GroupList, Protocol):
+    """The calls of SlsClient that are used here."""
+
     def create_group(self, timeout: int, in_order: bool) -> None: ...
     def update_group(self, timeout: int, in_order: bool) -> None: ...
 
@@ -35,7 +40,7 @@ def wanted(found: Group, settings: SlsSettings) -> Group:
     )
 
 
-def find(client: GroupCalls, name: str) -> Group:
+def find(client: GroupList, name: str) -> Group:
     """The group as SLS has it. Raises GroupMissing."""
     for group in client.list_groups():
         if group.name == name:

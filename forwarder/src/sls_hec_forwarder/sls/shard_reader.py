@@ -13,6 +13,7 @@ from typing import Callable, Optional
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.delivery.lease import Fence, Lease, Pull
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.delivery.unsaved import Unsaved
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.health.facts import ShardFacts
 from sls_hec_forwarder.settings.model import SlsSettings
@@ -41,6 +42,9 @@ _SAVE_AGAIN = 15.0
 _SAVE_TIME = 5.0
 #: A pull that cannot be decoded so many times in a row is an alarm.
 _ALARM_AFTER = 3
+#: A shard that may not be pulled for so long (seconds), because too much is unsaved, is stuck, not slow.
+_STUCK_AFTER = 30.0
+_STUCK = "checkpoint_stuck"
 #: Pause (seconds) after an error that nobody foresaw, before the shard is given back.
 _AFTER_BUG = 5.0
 #: How often (seconds) to look whether another member has saved a checkpoint.
@@ -56,6 +60,7 @@ _OF_A_SHARD = (
     "shard_stopped",
     "checkpoint_failing",
     "checkpoint_awaited",
+    _STUCK,
 )
 
 _log = logging.getLogger(__name__)
@@ -80,6 +85,8 @@ class Surroundings:
     permits: threading.Semaphore
     observer: Observer
     conditions: Conditions
+    #: What a crash would repeat, of all shards.
+    unsaved: Unsaved
     memory: Memory
     #: To be called when SLS has no such group.
     group_lost: Callable[[str], None]
@@ -120,6 +127,7 @@ class ShardReader:
         self._around = around
         self._ended = ended
         self._lease: Lease | None = None
+        self._full_since: float | None = None  # since when too much is unsaved to pull more
         self._valid = 0.0  # when the cursor was last known to be one of the shard, in unix seconds
         self._saved_at = 0.0  # when the checkpoint was last saved, in unix seconds; evidence when it expires
         self._revoked = False
@@ -269,7 +277,7 @@ class ShardReader:
         with self._lock:
             if self._revoked:
                 return None
-            self._lease = lease = Lease(self.shard, start.cursor, around.fence)
+            self._lease = lease = Lease(self.shard, start.cursor, around.fence, around.unsaved)
         around.memory.hold(lease)
         self._tell_start(start)
         self._saved_at = self._valid = start.updated
@@ -301,8 +309,29 @@ class ShardReader:
                 self._leave.wait(_REST)
             elif self.phase is Phase.FINISHED:
                 self._rest(lease, self.plan)
+            elif not self._has_room(lease):
+                self._leave.wait(_LOOK)
             else:
                 self._leave.wait(self._step(lease, self.plan))
+
+    def _has_room(self, lease: Lease) -> bool:
+        """Whether more may be pulled, by what a crash would repeat; saves the checkpoint where that helps."""
+        saver, conditions = self.saver, self._around.conditions
+        assert saver is not None
+        now = self._around.clock()
+        if (lease.should_save or not lease.may_pull(now)) and saver.due:
+            saver.save()
+        if lease.may_pull(now):
+            self._full_since = None
+            conditions.end(_STUCK, f"shard {self.shard}")
+            return True
+        if self._full_since is None:
+            self._full_since = now
+        elif now - self._full_since >= _STUCK_AFTER:
+            waits = "delivered" if lease.committed == saver.saved else "saved"
+            text = f"{lease.unsaved_bytes} bytes beyond {saver.saved} wait to be {waits}"
+            conditions.measured(_STUCK, f"shard {self.shard}", text)
+        return False
 
     def _step(self, lease: Lease, plan: Reader) -> float:
         """One pull; seconds until the next."""
@@ -320,6 +349,8 @@ class ShardReader:
             around.observer.pulled(self.shard, answer.wire_bytes, answer.raw_bytes, answer.groups)
             if not self._take_over(lease, answer):
                 return 0.0
+            if read_only and not answer.groups and answer.next_cursor == answer.cursor:
+                self._check_end(answer)  # a shard that ends is not pulled any more
         except CursorInvalid as problem:
             return self._expired(lease, plan, problem)
         except WireError as problem:
@@ -336,7 +367,12 @@ class ShardReader:
     def _take_over(self, lease: Lease, answer: Pulled) -> bool:
         """Encode and queue an answer; False when the shard has to be left before that is complete."""
         around = self._around
-        if not answer.groups:
+        answer.check()
+        if answer.missing:
+            self._check_gap(answer)
+        if not answer.raw_bytes:
+            if answer.missing:
+                self._report_gap(answer)
             if answer.next_cursor != answer.cursor:
                 lease.begin(answer.next_cursor, 0, around.clock())
             return True
@@ -346,14 +382,18 @@ class ShardReader:
                 return False
         try:
             encoded = around.encode(answer.unpack(), self.shard, answer.first_cursor)
+            if encoded.groups != answer.groups:
+                raise Unreadable(
+                    f"the answer at cursor {answer.cursor} has {encoded.groups} log groups where its header "
+                    f"says {answer.groups}"
+                )
             if self._leave.is_set():
                 return False
             if answer.missing:
                 self._report_gap(answer)
-            pull = lease.begin(answer.next_cursor, len(encoded.chunks), around.clock())
-            around.observer.encoded(
-                self.shard, encoded.events, sum(len(each.body) for each in encoded.chunks), encoded.repaired
-            )
+            size = sum(len(each.body) for each in encoded.chunks)
+            pull = lease.begin(answer.next_cursor, len(encoded.chunks), around.clock(), size)
+            around.observer.encoded(self.shard, encoded.events, size, encoded.repaired)
             for topic, logs in encoded.filtered.items():
                 around.observer.filtered(topic, logs)
             return self._put(lease, pull, encoded.chunks)
@@ -432,6 +472,24 @@ class ShardReader:
         self._around.memory.moved(self.shard, cursor)
         self._around.conditions.occurred("checkpoint_moved", self._subject, text)
         self.revoke()
+
+    def _check_gap(self, answer: Pulled) -> None:
+        """Raises Unreadable when the shard still holds what the answer steps over."""
+        begin = self._around.client.cursor(self.shard, "begin")
+        held = cursors.distance(begin, cursors.encode(answer.first_position))
+        if held is None or held > 0:
+            raise Unreadable(
+                f"the answer at cursor {answer.cursor} steps over {answer.missing} log groups without "
+                f"bringing them, though the shard still holds all from {begin} on"
+            )
+
+    def _check_end(self, answer: Pulled) -> None:
+        """Raises Unreadable when the shard goes on behind an answer that says that it ends."""
+        end = self._around.client.cursor(self.shard, "end")
+        if (cursors.distance(answer.cursor, end) or 0) > 0:
+            raise Unreadable(
+                f"the answer at cursor {answer.cursor} is empty, though the shard goes on to {end}"
+            )
 
     def _report_gap(self, answer: Pulled) -> None:
         """SLS went on behind the cursor without calling it invalid. Raises SlsError."""

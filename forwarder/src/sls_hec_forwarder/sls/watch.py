@@ -13,6 +13,7 @@ from typing import Callable
 
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.periodic import Periodic
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls import group as groups
 from sls_hec_forwarder.sls.client import Checkpoint, Group, Shard, SlsClient
@@ -68,8 +69,6 @@ class Watch:
         self._compare = compare
         self._restored = restored
         self._all_read = all_read
-        self._interval = min(interval, _BACKFILL_INTERVAL) if positions.bounded else interval
-        self._rng = rng or random.Random()  # noqa: S311 - no secret
         self._shards: Sequence[Shard] = ()
         self._unowned = Unowned(client, clock)
         # By what is asked for: a right that is missing for one call must not end the others.
@@ -77,18 +76,26 @@ class Watch:
             what: Trouble(conditions, "group_watch_failing", what)
             for what in ("time-out and order", "shards", "checkpoints", "stop position")
         }
-        self._stop = threading.Event()
-        self._wake = threading.Event()
         #: Every shard of the logstore has been delivered up to the stop position, by whichever consumer.
         self.backfill_done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sls-watch", daemon=True)
+        pause = min(interval, _BACKFILL_INTERVAL) if positions.bounded else interval
+        self._backoff = CountingBackoff(pause, 4 * pause, rng)
+        self._restoring = CountingBackoff(*_RESTORE_INTERVAL, rng)
+        self._thread = Periodic(
+            *("sls-watch", "looking at the consumer group", self._work),
+            log=_log,
+            conditions=conditions,
+            interval=pause,
+            backoff=CountingBackoff(pause, 4 * pause, rng),
+            rng=rng,
+        )
 
     def start(self) -> None:
         self._thread.start()
 
     def wake(self) -> None:
         """Look at once."""
-        self._wake.set()
+        self._thread.wake()
 
     @property
     def group_timeout(self) -> float:
@@ -105,31 +112,18 @@ class Watch:
 
     def finish(self, timeout: float) -> bool:
         """End the thread; False when `timeout` seconds were not enough."""
-        self._stop.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return self._thread.stop(timeout)
 
-    def _run(self) -> None:
-        backoff = CountingBackoff(self._interval, 4 * self._interval)
-        restoring = CountingBackoff(*_RESTORE_INTERVAL)
-        while not self._stop.is_set():
-            self._wake.clear()
-            try:
-                good = self._look()
-            except Exception:  # noqa: BLE001 - a bug here must not end what keeps the fence in step
-                _log.exception("looking at the consumer group: unexpected error")
-                good = False
-            if self._restorer.needed:
-                pause = restoring.next()
-            elif good:
-                restoring.reset()
-                backoff.reset()
-                pause = self._interval * self._rng.uniform(0.8, 1.0)
-            else:
-                pause = backoff.next()
-            self._wake.wait(pause)
+    def _work(self) -> float | None:
+        """Seconds until the next look; None: the usual interval."""
+        good = self._look()
+        if self._restorer.needed:
+            return self._restoring.next()
+        if not good:
+            return self._backoff.next()
+        self._restoring.reset()
+        self._backoff.reset()
+        return None
 
     def _look(self) -> bool:
         """Look at everything; whether all of it could be seen."""
