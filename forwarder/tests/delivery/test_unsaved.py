@@ -162,7 +162,9 @@ def test_what_is_delivered_but_not_saved_counts_until_it_is_saved() -> None:
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.integers(1, 8))
-def test_a_shard_at_the_bound_always_hurries_to_save_what_it_can(own: int, saveable: int, shards: int) -> None:
+def test_a_shard_at_the_bound_always_hurries_to_save_what_it_can(
+    own: int, saveable: int, shards: int
+) -> None:
     """Else a shard would stand until the next regular save, though all is delivered."""
     unsaved = Unsaved(100)
     for _ in range(shards):
