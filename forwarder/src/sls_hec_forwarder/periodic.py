@@ -9,6 +9,7 @@ from typing import Callable
 
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.errors import OperatorError, RelayError
+from sls_hec_forwarder.health.conditions import Conditions
 
 #: A pause that is not given is the interval, shortened by up to this share of it.
 _JITTER = 0.2
@@ -19,7 +20,8 @@ class Periodic:
 
     `work` returns the seconds until its next call, None for `interval`; the first call comes after
     `first_pause`. What it raises is logged once for each kind, with a traceback unless it is a RelayError,
-    and once more when it works again; `backoff` gives the pauses meanwhile. `wake` ends a pause, but leaves
+    and once more when it works again; an error that nobody foresaw is the condition thread_failing.
+    `backoff` gives the pauses meanwhile. `wake` ends a pause, but leaves
     `least_pause` seconds between two calls. With `once_more`, `work` is called a last time on `stop`.
     """
 
@@ -30,6 +32,7 @@ class Periodic:
         work: Callable[[], float | None],
         *,
         log: logging.Logger,
+        conditions: Conditions | None = None,
         interval: float,
         backoff: CountingBackoff,
         first_pause: float = 0.0,
@@ -40,6 +43,7 @@ class Periodic:
         self._subject = subject
         self._work = work
         self._log = log
+        self._conditions = conditions
         self._interval = interval
         self._backoff = backoff
         self._first_pause = first_pause
@@ -118,11 +122,15 @@ class Periodic:
             *(self._subject, text),
             exc_info=None if foreseen else problem,
         )
+        if not foreseen and self._conditions is not None:
+            self._conditions.begin("thread_failing", self._subject, f"{kind}: {problem}", cause=kind)
 
     def _works(self) -> None:
         if self.problem is None:  # the usual case
             return
         self._log.info("%s: works again, after %d failures", self._subject, self._backoff.failures)
+        if self._conditions is not None:
+            self._conditions.end("thread_failing", self._subject)
         self.problem = None
         self._backoff.reset()
         self._told.clear()

@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--send-test-event",
         action="store_true",
-        help="send one event to each index of the settings; nothing is sent otherwise",
+        help="send one event for each index and sourcetype of the settings; nothing is sent otherwise",
     )
     check.set_defaults(command=_command("check"))
 

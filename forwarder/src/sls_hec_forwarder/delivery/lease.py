@@ -25,15 +25,19 @@ class Fence:
 
     def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.timeout = timeout
-        self._clock = clock
+        self.clock = clock
         self._renewed = clock()
 
     def renew(self, sent_at: float) -> None:
         """A heartbeat sent at `sent_at` (of the fence's clock) was answered."""
         self._renewed = max(self._renewed, sent_at)
 
+    def close(self) -> None:
+        """Closed until the next heartbeat is answered: the group that held the shards is gone."""
+        self._renewed = float("-inf")
+
     def is_open(self) -> bool:
-        return self._clock() - self._renewed < self.timeout
+        return self.clock() - self._renewed < self.timeout
 
 
 class Checkpoint(NamedTuple):
@@ -81,8 +85,8 @@ class Lease:
     """One shard held by this process. Thread-safe.
 
     `committed` is the checkpoint: the cursor up to which every event was delivered. It moves only over pulls
-    that are done *and* whose predecessors are done. What was read beyond the checkpoint that is *saved* counts
-    in `unsaved`, which the leases of a process share.
+    that are done *and* whose predecessors are done. What was read beyond the checkpoint that is *saved*
+    counts in `unsaved`, which the leases of a process share.
     """
 
     def __init__(self, shard: int, cursor: str, fence: Fence, unsaved: Unsaved | None = None) -> None:
@@ -95,6 +99,8 @@ class Lease:
         self._unsaved_since: float | None = None  # when the first pull beyond that was answered
         self._next_since: float | None = None  # the same of the checkpoint that is being saved
         self._pulls: deque[Pull] = deque()
+        #: When the checkpoint last moved, on the fence's clock; None before the first time.
+        self.last_advance: float | None = None
         self._revoked = False
         self._lock = threading.RLock()
         self._settled = threading.Condition(self._lock)
@@ -124,6 +130,7 @@ class Lease:
         while self._pulls and self._pulls[0].done:
             done = self._pulls.popleft()
             self._committed = Checkpoint(done.next_cursor, done.position)
+            self.last_advance = self._fence.clock()
         if not self._pulls:
             self._settled.notify_all()
 

@@ -1,0 +1,277 @@
+#!/usr/bin/python
+"""Keeps the last good state of a host's instances beside the one that runs, and goes back to it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sls_hec_forwarder_state
+short_description: Keeps the last good state of a host's instances, and goes back to it
+description:
+  - A state is the units, settings and secrets of instances, the release that they run and the digest of what
+    each was started with. It is copied to a folder of its own; then the link C(good) is switched to that
+    folder. Whatever is interrupted in between, the link names a whole state.
+  - Going back needs nothing that the failed run did or left out. A file is replaced as a whole or not at all,
+    and only files of C(instances) and the units that all share. An error does not keep the rest from being
+    done; each is returned.
+options:
+  action: {type: str, required: true, choices: [keep, back], description: Keep what is there now, or go back.}
+  folder: {type: path, required: true, description: Where states are kept.}
+  applied: {type: path, required: true, description: The file with the digest of each started instance.}
+  current: {type: path, required: true, description: The link to the release that runs.}
+  instances: {type: list, elements: str, default: [], description: Whose files are kept or put back.}
+  carried: {type: list, elements: str, default: [], description: With C(keep), what stays as kept before.}
+  first: {type: bool, default: false, description: With C(keep), only where no state is kept yet.}
+  started: {type: list, elements: str, default: [], description: With C(back), what the run (re)started.}
+  timeout: {type: int, default: 300, description: Seconds that systemd may take to start or stop an instance.}
+author: sls-hec-forwarder maintainers
+attributes:
+  check_mode: {support: none}
+"""
+
+import contextlib  # noqa: E402
+import hashlib  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import shutil  # noqa: E402
+import stat  # noqa: E402
+import subprocess  # noqa: E402
+import tempfile  # noqa: E402
+from typing import Callable, Iterable, Iterator  # noqa: E402, UP035
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+
+UNITS = "etc/systemd/system/sls-hec-forwarder"
+ETC = "etc/sls-hec-forwarder"
+#: Of all instances.
+SHARED = (f"{UNITS}@.service", f"{UNITS}.target")
+
+#: A file's mode and content by its path below the root.
+Files = dict[str, tuple[int, bytes]]
+Run = Callable[[list[str]], None]
+
+
+class States:
+    """The states in `folder`; everything else lies below `root`."""
+
+    def __init__(self, folder: str, applied: str, current: str, root: str = "/") -> None:
+        self.folder = folder
+        self.applied = applied
+        self.current = current
+        self.root = root
+        self.good = os.path.join(folder, "good")
+
+    def keep(self, instances: Iterable[str], carried: Iterable[str] = (), *, first: bool = False) -> bool:
+        """Whether the good state is another one now. Old ones are removed."""
+        kept = self._kept()
+        if first and kept is not None:
+            return False
+        noted = self._noted()
+        files = self._files(self.root, [*SHARED, *self._paths(self.root, instances)])
+        names = {*instances}
+        if kept is not None:
+            carried = {*carried} & {*kept["instances"]}
+            noted.update({name: kept["applied"].get(name, "") for name in carried})
+            files.update(self._files(self.good, self._paths(self.good, carried)))
+            names |= carried
+        state = {
+            "release": os.readlink(self.current),
+            "instances": sorted(names),
+            "applied": {name: noted[name] for name in sorted(names) if noted.get(name)},
+        }
+        number = _digest(state, files)
+        changed = not os.path.islink(self.good) or os.readlink(self.good) != number
+        if changed:
+            self._write(number, state, files)
+        for entry in os.scandir(self.folder):
+            if entry.name not in ("good", number):
+                shutil.rmtree(entry.path)
+        return changed
+
+    def back(self, instances: Iterable[str], started: Iterable[str], run: Run) -> tuple[list[str], list[str]]:
+        """What was done, and what could not be. `run` runs a command; it raises OSError that says why not."""
+        kept = self._kept()
+        if kept is None:
+            return [], []
+        work = _Work()
+        known = set(kept["instances"])
+        for name in sorted({*instances} - known):
+            unit = f"sls-hec-forwarder@{name}.service"
+            with work.step(f"stopped and removed {name}, which is new", f"{name}, which is new, still runs"):
+                run(["systemctl", "disable", "--now", unit])
+        with work.step("", "units, settings and secrets are not all as they were"):
+            self._put_back(work, set(instances))
+        with work.step("", f"{self.current} does not lead to {kept['release']}"):
+            self._switch(work, kept["release"])
+        with work.step("", "systemd has not read the units again"):
+            run(["systemctl", "daemon-reload"])
+        for name in [name for name in started if name in known]:
+            with work.step(f"started {name} again as it was", f"{name} does not run"):
+                run(["systemctl", "restart", f"sls-hec-forwarder@{name}.service"])
+        with work.step("", f"{self.applied} is wrong; the next roll-out may not start again what it has to"):
+            self._note(kept["applied"], set(started) | ({*instances} - known))
+        return work.done, work.errors
+
+    def release(self) -> str:
+        """The release of the good state; empty when none is kept."""
+        kept = self._kept()
+        return os.path.basename(kept["release"]) if kept else ""
+
+    def _kept(self) -> dict | None:
+        try:
+            with open(os.path.join(self.good, "state.json"), encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return None
+
+    def _noted(self) -> dict[str, str]:
+        try:
+            with open(self.applied, encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return {}
+
+    def _paths(self, top: str, instances: Iterable[str]) -> list[str]:
+        paths = []
+        for name in instances:
+            paths += [f"{UNITS}@{name}.service.d/instance.conf", f"{ETC}/instances/{name}.env"]
+            with contextlib.suppress(FileNotFoundError):
+                secrets = f"{ETC}/credentials/{name}"
+                paths += [f"{secrets}/{each}" for each in os.listdir(os.path.join(top, secrets))]
+        return paths
+
+    def _files(self, top: str, paths: Iterable[str]) -> Files:
+        """Those of `paths` that there are."""
+        files: Files = {}
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError), open(os.path.join(top, path), "rb") as file:
+                files[path] = (stat.S_IMODE(os.fstat(file.fileno()).st_mode), file.read())
+        return files
+
+    def _write(self, number: str, state: dict, files: Files) -> None:
+        os.makedirs(self.folder, 0o700, exist_ok=True)
+        new = os.path.join(self.folder, number)
+        shutil.rmtree(new, ignore_errors=True)  # what an interrupted run left
+        os.mkdir(new, 0o700)
+        for path, (mode, content) in files.items():
+            _replace(os.path.join(new, path), content, mode)
+        _replace(os.path.join(new, "state.json"), json.dumps(state, indent=1).encode(), 0o600)
+        _link(number, self.good)
+
+    def _put_back(self, work: _Work, instances: set[str]) -> None:
+        good = self._files(self.good, [*SHARED, *self._paths(self.good, instances)])
+        for path in sorted({*good, *self._paths(self.root, instances)}):
+            with work.step("", f"/{path} is not as it was"):
+                live = self._files(self.root, [path]).get(path)
+                if path not in good and live is not None:
+                    os.remove(os.path.join(self.root, path))
+                    work.done.append(f"removed /{path}")
+                elif path in good and live != good[path]:
+                    _replace(os.path.join(self.root, path), good[path][1], good[path][0])
+                    work.done.append(f"put back /{path}")
+
+    def _switch(self, work: _Work, release: str) -> None:
+        if os.path.islink(self.current) and os.readlink(self.current) == release:
+            return
+        if not os.path.isdir(release):
+            raise OSError(f"{release} is gone")
+        _link(release, self.current)
+        work.done.append(f"switched back to release {os.path.basename(release)}")
+
+    def _note(self, kept: dict[str, str], instances: set[str]) -> None:
+        noted = {name: digest for name, digest in self._noted().items() if name not in instances}
+        noted.update({name: digest for name, digest in kept.items() if name in instances})
+        _replace(self.applied, json.dumps(noted, indent=4, sort_keys=True).encode() + b"\n", 0o600)
+
+
+class _Work:
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.errors: list[str] = []
+
+    @contextlib.contextmanager
+    def step(self, done: str, failed: str) -> Iterator[None]:
+        """One thing to do, whose error does not keep the next from being done."""
+        try:
+            yield
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            self.errors.append(f"{failed}: {error}")
+        else:
+            if done:
+                self.done.append(done)
+
+
+def _digest(state: dict, files: Files) -> str:
+    whole = hashlib.sha256(json.dumps(state, sort_keys=True).encode())
+    for path, (mode, content) in sorted(files.items()):
+        whole.update(f"{path} {mode} {hashlib.sha256(content).hexdigest()}\n".encode())
+    return whole.hexdigest()[:16]
+
+
+def _replace(path: str, content: bytes, mode: int) -> None:
+    """Whoever reads it sees the old content or the new."""
+    os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+    number, new = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".new-")
+    try:
+        with open(number, "wb") as file:
+            file.write(content)
+            os.fchmod(number, mode)
+            file.flush()
+            os.fsync(number)
+        os.replace(new, path)
+    except BaseException:
+        os.remove(new)
+        raise
+
+
+def _link(target: str, path: str) -> None:
+    new = f"{path}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(new)
+    os.symlink(target, new)
+    os.replace(new, path)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "action": {"type": "str", "required": True, "choices": ["keep", "back"]},
+            "folder": {"type": "path", "required": True},
+            "applied": {"type": "path", "required": True},
+            "current": {"type": "path", "required": True},
+            "instances": {"type": "list", "elements": "str", "default": []},
+            "carried": {"type": "list", "elements": "str", "default": []},
+            "first": {"type": "bool", "default": False},
+            "started": {"type": "list", "elements": "str", "default": []},
+            "timeout": {"type": "int", "default": 300},
+        },
+    )
+    wanted = module.params
+    states = States(wanted["folder"], wanted["applied"], wanted["current"])
+
+    def run(command: list[str]) -> None:
+        try:
+            done = subprocess.run(  # noqa: S603 - made of names that the inventory's check has passed
+                command, timeout=wanted["timeout"], capture_output=True, text=True, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise OSError(f"{' '.join(command)} did not end within {wanted['timeout']} s") from None
+        if done.returncode:
+            raise OSError(done.stderr.strip() or f"{' '.join(command)} ended with {done.returncode}")
+
+    if wanted["action"] == "keep":
+        try:
+            changed = states.keep(wanted["instances"], wanted["carried"], first=wanted["first"])
+        except (OSError, ValueError) as error:
+            module.fail_json(msg=f"the state could not be kept: {error}")
+        module.exit_json(changed=changed)
+    # Never fails: whoever asks has to say what happened.
+    try:
+        release = states.release()
+        done, errors = states.back(wanted["instances"], wanted["started"], run)
+    except (OSError, ValueError, KeyError) as error:
+        release, done, errors = "", [], [f"the state that was kept cannot be read: {error}"]
+    module.exit_json(changed=bool(done), done=done, errors=errors, release=release)
+
+
+if __name__ == "__main__":
+    main()
