@@ -51,11 +51,12 @@ def long_plan(kinds: Iterable[str], seed: int, seconds: float) -> list[Step]:
     if seconds < LONG_FROM:
         return []
     rng = random.Random(f"{seed}/long")
+    every = sorted(kinds)
     names: list[str] = []
     steps: list[Step] = []
     for number in range(int((seconds - LONG[1]) / LONG_PACE)):
         if not names:
-            names = sorted(kinds)
+            names = list(every)
             rng.shuffle(names)
         at = LONG_PACE * (number + rng.random() / 2)
         steps.append(Step(_LONG_NUMBERS + number, at, rng.uniform(*LONG), names.pop()))
