@@ -364,6 +364,7 @@ LASTS: Mapping[str, tuple[float, float]] = {
     "kill and stay away": (8.0, 12.0),
     "restart": (1.0, 1.0),
     "signals in bursts": (1.0, 1.0),
+    "index refused": (6.0, 12.0),
     "settings of the group changed": (4.0, 20.0),  # the relays look every 15 s
     "sdk joins and leaves": (8.0, 14.0),
     "sdk joins and is killed": (8.0, 14.0),
