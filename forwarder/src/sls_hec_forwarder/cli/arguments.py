@@ -114,7 +114,9 @@ def _replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _selection(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--reason", action="append", choices=("refused", "oversize"), help="kind of refusal")
+    group.add_argument(
+        "--reason", action="append", choices=("refused", "oversize", "blocked"), help="kind of refusal"
+    )
     group.add_argument("--status", action="append", type=int, metavar="N", help="HTTP status")
     group.add_argument("--code", action="append", type=_code, metavar="N", help="HEC code, or none")
     group.add_argument("--shard", action="append", type=int, metavar="N", help="shard of the event")

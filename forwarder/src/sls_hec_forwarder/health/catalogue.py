@@ -317,7 +317,8 @@ _KINDS: Final = (
         _HEC,
         _CRITICAL,
         "One batch is refused again and again while others pass",
-        "it is taken apart to find the event at fault; its events are held, nothing is lost",
+        "it is halved until the event at fault is alone; that one is held, and becomes a dead letter after "
+        "minutes if RELAY_SPOOL_DIR is set",
         "look at what stands between the relay and the collector: a firewall or proxy that inspects bodies",
         over="the batch is delivered",
     ),
@@ -326,10 +327,20 @@ _KINDS: Final = (
         _HEC,
         _WARNING,
         "The collector accepts events but does not say whether they are indexed",
-        "events that are not acknowledged are held, and sent again a bounded number of times",
+        "accepted events are held, not sent again, until it does",
         "allow /services/collector/ack on the way, or switch acknowledgement off for the token",
         over="tells again what is indexed",
         critical_after=HICCUP,
+    ),
+    Kind(
+        "acks_denied",
+        _HEC,
+        _CRITICAL,
+        "Batches were accepted several times, and the collector never says that they are indexed",
+        "they are held and not sent again by themselves; so is the checkpoint of their shards",
+        "check that a load balancer keeps each connection on one node, and the indexers; "
+        "SIGHUP sends them once more",
+        over="nothing waits for such an acknowledgement any more",
     ),
     Kind(
         "acks_missing",
