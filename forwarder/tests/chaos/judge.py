@@ -11,7 +11,7 @@ from ..e2e.site import LOGSTORE, PROJECT, wait_until
 from .expected import EXPECTED, QUIET
 from .sightings import Stood, table
 from .verdict import Verdict
-from .world import BATCH, UNSAVED, World, serving, threads_and_sockets
+from .world import BATCH, PULL, UNSAVED, World, serving, threads_and_sockets
 
 # Time (seconds) in which everything has to arrive once there is peace: longer than the longest pause between
 # two tries of anything.
@@ -94,7 +94,7 @@ def judge(
         wrong.append(f"not what was written:\n{result}")
     average = world.hec.store.summary()["bytes"] / max(1, result.found + result.duplicates)
     repeated = int(result.duplicates * average)
-    allowed = world.disruptions * UNSAVED + world.lost_answers * BATCH
+    allowed = world.disruptions * (UNSAVED + shards * 2 * PULL) + world.lost_answers * BATCH
     if repeated > allowed:
         wrong.append(f"{repeated} bytes came again where {allowed} may")
     wrong.extend(f"{kind}: met no request" for kind in sorted(begun) if not fired.get(kind, 1))

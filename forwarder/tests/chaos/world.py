@@ -33,7 +33,8 @@ from ..e2e.site import GROUP, LOGSTORE, PROJECT, Site
 from .watcher import HealthWatcher
 
 IN_FLIGHT = 2 * 1024 * 1024
-UNSAVED = 2 * 1024 * 1024
+UNSAVED = 1024 * 1024  # what a relay may repeat when it is killed, beside a pull for each shard
+PULL = 64 * 1024  # bytes of a pull, which as JSON are up to twice as many
 GROUP_TIMEOUT = 6  # seconds
 BATCH = 100 * 1024
 EVENT_MAX = 200_000  # bytes of an event that HEC takes
@@ -127,7 +128,7 @@ class World(Site):
             sls=SlsStandin(
                 seed=seed,
                 tunnel_tls=ServerTls(sls_cert.cert, sls_cert.key),
-                switches=Switches(pull_bytes=1024 * 1024),
+                switches=Switches(pull_bytes=PULL),
             ),
             hec=HecStandin(
                 seed=seed,
@@ -145,7 +146,7 @@ class World(Site):
         self.planted: dict[str, str] = {}  # sls_id to the way in which the event is bad
         self.uncertain: set[str] = set()  # by sls_id: good now, refused when they came, or not
         self.defects: list[str] = []
-        self.disruptions = 0  # each may repeat what a member had in flight
+        self.disruptions = 0  # each may repeat what a member read beyond its saved checkpoints
         self.lost_answers = 0  # each may repeat a batch
         cpython, pypy = self._pythons()
         # A socket's path has at most 107 bytes, which a test's folder may exceed.

@@ -153,3 +153,13 @@ def test_every_kind_says_what_it_means_what_the_relay_does_and_what_to_do() -> N
             assert text
             assert text == text.strip()
             assert not text.endswith(".")
+
+
+def test_words_of_others_are_made_safe_where_they_enter(
+    conditions: Conditions, caplog: pytest.LogCaptureFixture
+) -> None:
+    conditions.begin("collector_holding", HEC, "\x1b[2J\udcff\u202e\n" + "x" * 100_000)
+    text = conditions.standing()[0].text
+    assert text.isprintable()
+    assert len(text) < 2000
+    assert all(line.isprintable() for line in lines(caplog))

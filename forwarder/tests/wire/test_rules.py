@@ -34,7 +34,7 @@ def test_what_no_topic_leads_to_is_not_named() -> None:
         include=("a*", "b"),
         exclude=("b*",),
     )
-    assert rules.destinations() == [("x", ""), ("y", "")]
+    assert rules.destinations() == [Destination("x", ""), Destination("y", "")]
     everything = Rules("s", index="rest", topics=(TopicRule("*", sourcetype="t"),))
-    assert everything.destinations() == [("rest", "t")]
-    assert Rules("s").destinations() == [("", "")]
+    assert everything.destinations() == [Destination("rest", "t")]
+    assert Rules("s").destinations() == [Destination("", "")]

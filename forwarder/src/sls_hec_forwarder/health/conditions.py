@@ -141,6 +141,7 @@ class Conditions:
 
     def _note(self, name: str, subject: str, text: str, todo: str, cause: str, count: int) -> None:
         kind = CATALOGUE[name]
+        subject, text, todo = safe(subject), safe(text), safe(todo)
         now = self._clock()
         with self._lock:
             self._totals[name] = self._totals.get(name, 0) + count
@@ -176,3 +177,14 @@ class Conditions:
     def _log(level: int, subject: str, kind: Kind, text: str) -> None:
         logger = logging.getLogger(f"{_PACKAGE}.{kind.area}")
         logger.log(level, "%s%s [%s]", f"{subject}: " if subject else "", text, kind.name)
+
+
+#: Longest text (characters) of a condition; servers may say more.
+_LONGEST = 1000
+
+
+def safe(text: str) -> str:
+    """`text` as one bounded line that every terminal, file and encoder takes: others choose the words."""
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import uuid
 from collections.abc import Iterator, Sequence
@@ -109,7 +110,7 @@ def _destination(client: Client, destination: Destination, send_events: bool) ->
         "source": "sls-hec-forwarder check",
         "fields": {TEST_FIELD: "true"},
     }
-    envelope.update({key: value for key, value in destination._asdict().items() if value})
+    envelope.update({key: value for key, value in dataclasses.asdict(destination).items() if value})
     answer = client.post(json.dumps(envelope).encode()).answer
     if answer.action in (Action.DONE, Action.DONE_SLOW_DOWN):
         return step, True, f"took a test event ({TEST_FIELD}=true)"
