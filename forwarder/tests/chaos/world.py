@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import uuid
 from collections import Counter
@@ -22,24 +24,35 @@ from sls_hec_standins.http import ServerTls
 from sls_hec_standins.http.tls import Certificate, ThrowawayCa
 from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.auth import Key
+from sls_hec_standins.sls.groups import Group
 from sls_hec_standins.sls.standin import SlsStandin
 from sls_hec_standins.sls.switches import Switches
 
 from ..e2e.relay_process import RelayProcess, interpreters
-from ..e2e.site import GROUP, PROJECT, Site
+from ..e2e.site import GROUP, LOGSTORE, PROJECT, Site
+from .watcher import HealthWatcher
 
 IN_FLIGHT = 2 * 1024 * 1024
 UNSAVED = 1024 * 1024  # what a relay may repeat when it is killed, beside a pull for each shard
 PULL = 64 * 1024  # bytes of a pull, which as JSON are up to twice as many
+GROUP_TIMEOUT = 6  # seconds
 BATCH = 100 * 1024
 EVENT_MAX = 200_000  # bytes of an event that HEC takes
 BODY_MAX = 400_000  # bytes of a body
 SPOOL = 1024 * 1024
 REFUSED = 2  # exit status of a relay that may not start as things are, such as without a folder for its spool
 FORBIDDEN_TOPIC = "chaos-forbidden"
-RULES = {FORBIDDEN_TOPIC: {"index": "forbidden"}}
+# What goes to an index that tokens may write to, but for the time that it is taken from them.
+INDEX_TOPIC, INDEX = "chaos-index", "second"
+RULES = {FORBIDDEN_TOPIC: {"index": "forbidden"}, INDEX_TOPIC: {"index": INDEX}}
+# A text that a firewall may look for.
+MARKER = "chaos-marker"
 # Logs in these texts are defects, whatever the trouble.
 DEFECTS = ("Traceback", "unexpected error", "Exception in thread", "CRITICAL")
+
+
+class Busy(Exception):
+    """A trouble cannot begin now; later it may."""
 
 
 class Relay:
@@ -72,7 +85,11 @@ class Relay:
         """In good order, and no later than it may take."""
         if self.running().returncode == REFUSED:
             return  # at its start; the watcher has not looked since
-        status = self.running().stop(timeout)
+        try:
+            status = self.running().stop(timeout)
+        except subprocess.TimeoutExpired:
+            self._world.defects.append(f"{self.name} did not end within {timeout:g} s of SIGTERM")
+            return
         if status != 0:
             self._world.defects.append(f"{self.name} ended with {status} on SIGTERM")
 
@@ -127,14 +144,19 @@ class World(Site):
         self.spool = folder / "spool"
         self.sdk_dead = folder / "sdk-dead-letters"
         self.planted: dict[str, str] = {}  # sls_id to the way in which the event is bad
+        self.uncertain: set[str] = set()  # by sls_id: good now, refused when they came, or not
         self.defects: list[str] = []
         self.disruptions = 0  # each may repeat what a member read beyond its saved checkpoints
         self.lost_answers = 0  # each may repeat a batch
         cpython, pypy = self._pythons()
+        # A socket's path has at most 107 bytes, which a test's folder may exceed.
+        self._socket_folder = Path(tempfile.mkdtemp(prefix="chaos-health-"))
+        self.health_sockets = {name: self._socket_folder / f"{name}.sock" for name in ("relay-1", "relay-2")}
         self.relays = {
             "relay-1": Relay(self, "relay-1", cpython, SLS_COMPRESSION="lz4", HEC_GZIP="1"),
             "relay-2": Relay(self, "relay-2", pypy, SLS_COMPRESSION="zstd"),
         }
+        self.health = HealthWatcher(self.health_sockets, self.defects.append)
         self.sdk: subprocess.Popen[bytes] | None = None
         self._watching = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
@@ -147,14 +169,17 @@ class World(Site):
         for relay in self.relays.values():
             relay.start()
         self._watcher.start()
+        self.health.start()
         return self
 
     def _end(self) -> None:
         self._watching.set()
         if self._watcher.is_alive():
             self._watcher.join(10)
+        self.health.stop()
         for relay in self.relays.values():
             relay.end()
+        shutil.rmtree(self._socket_folder)
 
     @staticmethod
     def _pythons() -> tuple[str, str]:
@@ -167,6 +192,7 @@ class World(Site):
             "https_proxy": self.sls.proxy_url,
             "SLS_ENDPOINT": "https://sls.test",
             "SLS_CA_FILE": str(self.sls_ca),
+            "SLS_GROUP_TIMEOUT": str(GROUP_TIMEOUT),
             "SLS_TIMEOUT": "3",
             "SLS_FETCH_INTERVAL": "0.2",
             "HEC_CA_FILE": str(self.ca_file),
@@ -193,6 +219,7 @@ class World(Site):
                     "SLS_STS_TOKEN_FILE": str(self.folder / "sts-token"),
                     "HEC_TOKEN": "",
                     "HEC_TOKEN_FILE": str(self.folder / "hec-token"),
+                    "RELAY_METRICS": f"unix:{self.health_sockets[consumer]}",
                 }
             )
         else:
@@ -209,7 +236,7 @@ class World(Site):
 
     def _token(self, name: str, value: str) -> Token:
         # Whoever is not acknowledged would not notice when an indexer dies with its queue.
-        return Token(value, name=name, use_ack=True, indexes=("main",))
+        return Token(value, name=name, use_ack=True, indexes=("main", INDEX))
 
     def new_hec_token(self) -> str:
         """A token in the relays' file; the name, to take it away by."""
@@ -256,11 +283,25 @@ class World(Site):
 
     def plant(self, way: str, logs: list[bytes], bad: set[int], topic: str = "chaos") -> None:
         """Add a log group of texts, those in `bad` being what HEC refuses."""
+        with self.logstore.lock:
+            names = self._append(logs, topic)
+            self.planted.update({names[index]: way for index in bad})
+
+    def plant_uncertain(self, logs: list[bytes], topic: str) -> None:
+        """Add a log group of which each event may be refused, if it comes early enough."""
+        with self.logstore.lock:
+            self.uncertain.update(self._append(logs, topic))
+
+    def _append(self, logs: list[bytes], topic: str) -> list[str]:
         now = int(self.sls.clock.now())
         group = wire.write_log_group([(now, None, [("text", log)]) for log in logs], topic, "chaos")
-        with self.logstore.lock:
-            shard, cursor = self.logstore.append(group, len(logs))
-            self.planted.update({f"{shard}|{cursor}|{index}": way for index in bad})
+        shard, cursor = self.logstore.append(group, len(logs))
+        return [f"{shard}|{cursor}|{index}" for index in range(len(logs))]
+
+    def never_indexed(self) -> set[str]:
+        """Those of the uncertain events that are not indexed."""
+        source = f"sls:{PROJECT}/{LOGSTORE}"
+        return {name for name in self.uncertain if not self.hec.store.copies(source, name)}
 
     def dead_letters(self) -> Counter[str]:
         """What was saved as dead letters, by identity."""
@@ -294,9 +335,16 @@ class World(Site):
             self.sdk.wait(10)
         self.sdk = None
 
+    def group(self) -> Group:
+        """As it is on the server. `Busy` while there is none."""
+        group = self.logstore.groups.get(GROUP)
+        if group is None:
+            raise Busy
+        return group
+
     def kick(self, consumer: str) -> None:
         with self.logstore.lock:
-            self.logstore.groups[GROUP].kick(consumer, self.sls.clock.now())
+            self.group().kick(consumer, self.sls.clock.now())
 
     def log_defects(self) -> Iterator[str]:
         # Only relays: the SDK prints tracebacks for ordinary trouble.
