@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import platform
 import random
@@ -27,8 +26,8 @@ from pathlib import Path
 
 from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.sender import Sender
-from sls_hec_forwarder.logs import Episodes
 from sls_hec_forwarder.settings.model import HecSettings
 from sls_hec_standins.hec import DEMO_TOKEN
 from sls_hec_standins.http import ThrowawayCa
@@ -91,7 +90,7 @@ def standin(*more: str) -> Iterator[str]:
 def send(settings: HecSettings, data: list[tuple[bytes, int]], total: int) -> tuple[float, float, int]:
     """Send about `total` bytes; CPU seconds, seconds and bytes of it."""
     outbox = Outbox(max_bytes=32 << 20, batch_bytes=settings.batch_bytes, batch_age=settings.batch_age)
-    sender = Sender(settings, outbox, episodes=Episodes(logging.getLogger()))
+    sender = Sender(settings, outbox, conditions=Conditions())
     lease = Lease(0, "start", Fence(86400))
     sender.start()
 

@@ -1,6 +1,6 @@
 """What `check` finds out before anything runs: each finding one line with what, where and what to do.
 
-Nothing is changed at SLS and nothing is sent to an index, unless a test event is asked for.
+Nothing is changed at SLS and nothing is sent to an index, unless test events are asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import enum
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from sls_hec_forwarder import network
@@ -17,12 +17,14 @@ from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.hec.probe import probe
 from sls_hec_forwarder.hec.target import Proxy, Target, TlsFiles, targets
+from sls_hec_forwarder.names import host_of
 from sls_hec_forwarder.settings.conflicts import BEATS_PER_TIMEOUT
 from sls_hec_forwarder.settings.model import HecSettings, Settings, SlsSettings
 from sls_hec_forwarder.sls import inspect
-from sls_hec_forwarder.sls.client import Group, SlsClient
-from sls_hec_forwarder.sls.credentials import CredentialsSource, credentials_for
+from sls_hec_forwarder.sls.credentials import credentials_for
 from sls_hec_forwarder.sls.errors import AuthFailed, ClockSkewed, Denied, SlsError
+from sls_hec_forwarder.sls.read_client import Group, ReadClient
+from sls_hec_forwarder.wire.rules import Destination, Rules
 
 #: Consumer groups that a logstore may have, by the page of CreateConsumerGroup in the API reference.
 GROUP_QUOTA = 30
@@ -57,7 +59,15 @@ def check(settings: Settings, *, send_test_event: bool = False) -> Iterator[Resu
         name, _, text = warning.partition(": ")
         yield Result("settings", name, "", Status.WARNING, text)
     yield from check_sls(settings.sls)
-    yield from check_hec(settings.hec, send_test_event)
+    rules = Rules(
+        source="",
+        sourcetype=settings.hec.sourcetype,
+        index=settings.hec.index,
+        topics=settings.hec.topic_rules,
+        include=settings.relay.topics_include,
+        exclude=settings.relay.topics_exclude,
+    )
+    yield from check_hec(settings.hec, rules.destinations(), send_test_event)
 
 
 # SLS
@@ -80,9 +90,9 @@ def check_sls(settings: SlsSettings) -> Iterator[Result]:
     with contextlib.ExitStack() as stack:
         credentials = credentials_for(settings)
         stack.callback(credentials.close)
-        client = SlsClient(settings, settings.consumer, credentials)
+        client = ReadClient(settings, settings.consumer, credentials)
         stack.callback(client.close)
-        yield from _service(client, credentials, place)
+        yield from _service(client, place)
 
 
 def _sls_address(settings: SlsSettings) -> tuple[str, int]:
@@ -108,16 +118,16 @@ def _sls_proxy(settings: SlsSettings) -> tuple[str, int] | None:
     if not url:
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
-    return parts.hostname or "", parts.port or 80
+    return host_of(parts.geturl()), parts.port or 80
 
 
-def _service(client: SlsClient, credentials: CredentialsSource, place: str) -> Iterator[Result]:
+def _service(client: ReadClient, place: str) -> Iterator[Result]:
     try:
         shards = len(client.list_shards())
     except Denied:
         shards = None  # told with the other rights
     except SlsError as problem:
-        yield _first_failure(problem, place)
+        yield _first_failure(problem, client.settings, place)
         yield Result("sls", "all else", place, Status.UNKNOWN, "needs an answer to the first request")
         return
     yield Result("sls", "credentials", place, Status.OK, "accepted")
@@ -131,18 +141,20 @@ def _service(client: SlsClient, credentials: CredentialsSource, place: str) -> I
             yield Result("sls", "clock", place, Status.OK, off)
     if shards is not None:
         yield Result("sls", "project and logstore", place, Status.OK, f"{shards} shards")
-    yield from _rights(client.settings, credentials, place)
+    yield from _rights(client, place)
     yield from _group(client, place)
     if client.settings.query or client.settings.processor:
         yield _query(client, place)
 
 
-def _first_failure(problem: SlsError, place: str) -> Result:
+def _first_failure(problem: SlsError, settings: SlsSettings, place: str) -> Result:
     what, advice = "request", ""
     if isinstance(problem, ClockSkewed):
         what, advice = "clock", ": synchronise this machine's clock"
     elif isinstance(problem, AuthFailed):
-        what, advice = "credentials", ": check SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN, or SLS_RAM_ROLE"
+        what, advice = "credentials", ": check SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN"
+        if settings.ram_role:  # without a status it is the metadata service's, which has its own advice
+            advice = f": check RAM role {settings.ram_role}" if problem.status else ""
     elif problem.code == "ProjectNotExist":
         what, advice = "project", ": check SLS_PROJECT, and that SLS_ENDPOINT is that of its region"
     elif problem.code == "LogStoreNotExist":
@@ -150,21 +162,29 @@ def _first_failure(problem: SlsError, place: str) -> Result:
     return Result("sls", what, place, Status.FAILED, f"{problem}{advice}")
 
 
-def _rights(settings: SlsSettings, credentials: CredentialsSource, place: str) -> Iterator[Result]:
-    findings = inspect.rights(settings, credentials)
-    denied = [each.action for each in findings if each.right is inspect.Right.DENIED]
-    unknown = [each for each in findings if each.right is inspect.Right.UNKNOWN]
+def _rights(client: ReadClient, place: str) -> Iterator[Result]:
+    settings = client.settings
+    found: dict[inspect.Right, list[inspect.Finding]] = {each: [] for each in inspect.Right}
+    for finding in inspect.rights(client):
+        found[finding.right].append(finding)
+    denied, granted = found[inspect.Right.DENIED], found[inspect.Right.GRANTED]
     if denied:
         resource = f"acs:log:*:*:project/{settings.project}/logstore/{settings.logstore}"
-        text = f"{', '.join(denied)}: denied; the RAM user or role needs this on {resource} and {resource}/*"
+        text = f"{_names(denied)}: denied; the RAM user or role needs this on {resource} and {resource}/*"
         yield Result("sls", "rights", place, Status.FAILED, text)
-    for each in unknown:
+    elif granted:
+        yield Result("sls", "rights", place, Status.OK, f"{_names(granted)}: allowed")
+    for each in found[inspect.Right.UNKNOWN]:
         yield Result("sls", "rights", place, Status.UNKNOWN, f"{each.action}: {each.detail}")
-    if not denied:
-        yield Result("sls", "rights", place, Status.OK, f"{len(findings) - len(unknown)} actions allowed")
+    text = f"{_names(found[inspect.Right.UNTRIED])}: `run` needs them, and says so if one is missing"
+    yield Result("sls", "rights", place, Status.UNKNOWN, text)
 
 
-def _group(client: SlsClient, place: str) -> Iterator[Result]:
+def _names(findings: list[inspect.Finding]) -> str:
+    return ", ".join(each.action for each in findings)
+
+
+def _group(client: ReadClient, place: str) -> Iterator[Result]:
     settings = client.settings
     where = f"{place}, group {settings.group}"
     try:
@@ -204,7 +224,7 @@ def _existing(found: Group, settings: SlsSettings, where: str) -> Iterator[Resul
         yield Result("sls", "heartbeat", where, Status.WARNING, text)
 
 
-def _query(client: SlsClient, place: str) -> Result:
+def _query(client: ReadClient, place: str) -> Result:
     settings = client.settings
     what = "query" if settings.query else "processor"
     try:
@@ -220,8 +240,10 @@ def _query(client: SlsClient, place: str) -> Result:
 # HEC
 
 
-def check_hec(settings: HecSettings, send_test_event: bool) -> Iterator[Result]:
-    """Each collector: the way there, certificate, health, token, acknowledgement, indexes."""
+def check_hec(
+    settings: HecSettings, destinations: Sequence[Destination], send_test_event: bool
+) -> Iterator[Result]:
+    """Each collector: the way there, certificate, health, token, acknowledgement, where events go."""
     for target in targets(settings):
         failed = False
         for result in _way_to_collector(settings, target):
@@ -233,7 +255,7 @@ def check_hec(settings: HecSettings, send_test_event: bool) -> Iterator[Result]:
         only = dataclasses.replace(
             settings, host="", endpoints=(str(target),), timeout=min(settings.timeout, _STEP)
         )
-        for finding in probe(only, send_events=send_test_event):
+        for finding in probe(only, destinations, send_events=send_test_event):
             if finding.step == "connection" and finding.ok:
                 continue  # told step by step
             status = {True: Status.OK, False: Status.FAILED, None: Status.UNKNOWN}[finding.ok]

@@ -8,6 +8,7 @@ import time
 from typing import Any, Callable, NamedTuple
 
 from sls_hec_forwarder.errors import OperatorError
+from sls_hec_forwarder.names import server_name
 
 
 class Unreachable(OperatorError):
@@ -54,7 +55,7 @@ def handshake(
     `ca_setting` is the setting that names the CA file. Raises Unreachable.
     """
     try:
-        with context.wrap_socket(sock, server_hostname=host) as tls:
+        with context.wrap_socket(sock, server_hostname=server_name(host)) as tls:
             certificate = tls.getpeercert()
     except ssl.SSLCertVerificationError as error:
         raise Unreachable(f"the certificate of {host} is refused: {_refused(error, ca_setting)}") from error

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 #: systemd reads the socket at once; a message that cannot be sent in this time (seconds) is given up.
 _TIMEOUT = 1.0
+#: Characters of a status that are sent.
+_LONGEST = 1000
 
 _log = logging.getLogger(__name__)
 
@@ -59,10 +61,12 @@ class Notifier:
             self._socket = None
 
     def _send(self, *lines: str) -> None:
-        if self._socket is None or not lines:
+        connection = self._socket
+        if connection is None or not lines:
             return
         try:
-            self._socket.sendto("\n".join(lines).encode(), self._address)
+            # A lone surrogate, in the words of others, has no UTF-8.
+            connection.sendto("\n".join(lines).encode(errors="backslashreplace"), self._address)
         except OSError as error:
             if not self._warned:
                 self._warned = True
@@ -70,7 +74,9 @@ class Notifier:
 
 
 def _status(text: str) -> list[str]:
-    return [f"STATUS={' '.join(text.split())}"] if text else []
+    # Words of others stand in it. systemd drops a message with a NUL, and what does not fit in a datagram.
+    line = " ".join(text[:_LONGEST].replace("\0", " ").split())
+    return [f"STATUS={line}"] if line else []
 
 
 def _watchdog_interval(environ: Mapping[str, str]) -> float | None:

@@ -7,18 +7,23 @@ read again by the shards' next owner.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import random
 import signal
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from sls_hec_forwarder import checks, logs
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import RelayError, SettingsError
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.health.facts import Facts
+from sls_hec_forwarder.health.model import Health
 from sls_hec_forwarder.hec.deadletter import Spool
 from sls_hec_forwarder.hec.sender import Sender
 from sls_hec_forwarder.metrics import Metrics
@@ -35,6 +40,8 @@ EXIT_FAILED = 1
 #: Longest time (seconds) between two looks at signals, threads and the watchdog.
 _TURN = 1.0
 _STATUS_INTERVAL = 10.0
+#: A main thread that did not turn for so long (seconds) hangs.
+_HANGS = 30.0
 #: First and longest pause (seconds) between two tries to join the group.
 _JOIN_RETRY = (1.0, 60.0)
 #: Time (seconds) for the senders to end once nothing is in flight that may still be sent.
@@ -52,7 +59,7 @@ class Service:
         self._settings = settings
         self._environ = environ
         self._notifier = Notifier(environ)
-        self._signals = Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        self._signals = Signals()
         self._stop = threading.Event()
         self._checker = threading.Thread(target=self._check, name="start-up-check", daemon=True)
 
@@ -66,12 +73,14 @@ class Service:
             max_bytes=settings.relay.bytes_in_flight, batch_bytes=hec.batch_bytes, batch_age=hec.batch_age
         )
         self._metrics = Metrics(settings)
+        self._conditions = Conditions()
+        self._spool = spool(settings)
         self._sender = Sender(
             hec,
             self._outbox,
-            episodes=logs.Episodes(logging.getLogger("sls_hec_forwarder.hec")),
+            conditions=self._conditions,
             observer=self._metrics.hec,
-            spool=spool(settings),
+            spool=self._spool,
             drop_unsaved=settings.relay.spool_full == "drop",
             read_token=lambda: self._read_secrets().hec.token,
         )
@@ -80,23 +89,35 @@ class Service:
             settings.sls.consumer,
             encode,
             self._outbox,
+            conditions=self._conditions,
             observer=self._metrics.sls,
             reread=self._reread_sls,
         )
-        self._metrics.watch(self._consumer, self._outbox)
+        self._health = Health(self._conditions, self._facts)
+        self._turned = time.monotonic()
+        self._metrics.watch(self._health, self._outbox, self._alive)
 
     def run(self) -> int:
-        """The exit status. Must be called from the main thread, which alone receives signals."""
-        with self._signals:
-            self._checker.start()
+        """The exit status. Must be called from the main thread, which alone receives signals.
+
+        Whatever it raises, what it started has been told to end by then, and no thread keeps the process.
+        """
+        with self._signals, ExitStack() as ends:
+            # The last is done first, each one whatever another raised.
+            ends.callback(self._notifier.close)
+            ends.callback(self._metrics.close)
+            ends.callback(self._end_check)
+            ends.callback(self._end_sender)
+            ends.callback(self._outbox.close)
+            ends.callback(self._end_consumer)
             self._metrics.start()
-            self._sender.start()
-            try:
-                if self._join():
-                    return self._run()
+            self._turn(0.0)
+            if self._stop.is_set():  # asked for while the program was loaded: nothing has begun
                 return EXIT_OK
-            finally:
-                self._shut_down()
+            ends.callback(self._begin_end)
+            self._checker.start()
+            self._sender.start()
+            return self._run() if self._join() else EXIT_OK
 
     # Life
 
@@ -111,18 +132,18 @@ class Service:
 
     def _join(self) -> bool:
         """Join the consumer group, however long that takes; False when asked to stop before."""
-        episodes = logs.Episodes(_log)
+        trouble = "join_failing"
         pause, longest = _JOIN_RETRY
         while not self._stop.is_set():
             try:
                 self._consumer.start()
             except RelayError as problem:  # noqa: PERF203 - a retry is a loop around a try
-                episodes.begin("join", f"{problem}; trying again until it works")
-                self._notifier.status(f"cannot join the consumer group: {problem}")
+                self._conditions.begin(trouble, "", str(problem), cause=type(problem).__name__)
+                self._tell()
                 self._pause(random.uniform(pause / 2, pause))  # noqa: S311 - spreads load, keeps no secret
                 pause = min(2 * pause, longest)
             else:
-                episodes.end("join", "the consumer group can be joined again")
+                self._conditions.end(trouble, "")
                 return True
         return False
 
@@ -146,12 +167,14 @@ class Service:
                 self._notifier.ready(self._status())
                 _log.info("member of the consumer group; %s", self._status())
             elif time.monotonic() >= next_status:
-                self._notifier.status(self._status())
+                self._tell()
                 next_status = time.monotonic() + _STATUS_INTERVAL
             self._turn(_TURN)
         return EXIT_OK
 
     def _turn(self, longest: float) -> None:
+        self._turned = time.monotonic()
+        self._health.update()
         watchdog = self._notifier.watchdog_interval
         if watchdog is not None:
             self._notifier.watchdog()
@@ -161,26 +184,46 @@ class Service:
         elif signal.SIGHUP in received:
             self._reload_secrets()
 
-    def _status(self) -> str:
-        shards = self._consumer.shards()
-        lags = [state.lag for state in shards if state.lag is not None]
-        text = f"{len(shards)} shards, lag {max(lags, default=0.0):.0f} s"
-        held = self._sender.holding
-        return f"{text}, waiting for an operator: {', '.join(held)}" if held else text
+    # Health
 
-    def _shut_down(self) -> None:
+    def _facts(self) -> Facts:
+        facts = self._consumer.facts()
+        if self._spool is None:
+            return facts
+        return dataclasses.replace(
+            facts, spool_bytes=self._spool.used, spool_limit=self._settings.relay.spool_bytes
+        )
+
+    def _alive(self) -> bool:
+        """The main thread turns, and the one that everything depends on runs once it was started."""
+        turning = time.monotonic() - self._turned < _HANGS
+        return turning and (self._consumer.last_heartbeat is None or self._consumer.alive)
+
+    def _status(self) -> str:
+        self._health.update()
+        return self._health.line()
+
+    def _tell(self) -> None:
+        self._notifier.status(self._status())
+
+    # The end, step by step
+
+    def _begin_end(self) -> None:
         self._stop.set()
         self._notifier.stopping("delivering what is in flight")
         _log.info("stopping: delivering what is in flight, at most %g s", self._settings.relay.stop_timeout)
+
+    def _end_consumer(self) -> None:
         if not self._consumer.stop():
             _log.warning("stopped before everything was delivered or saved; the next owner repeats it")
-        self._outbox.close()
+
+    def _end_sender(self) -> None:
         if not self._sender.stop(_SENDERS_END):
             _log.warning("a request was still on its way when the relay stopped; its events may come twice")
-        self._checker.join(_CHECK_END)
-        self._metrics.close()
-        self._notifier.close()
-        _log.info("stopped")
+
+    def _end_check(self) -> None:
+        if self._checker.ident is not None:
+            self._checker.join(_CHECK_END)
 
     # Secrets
 

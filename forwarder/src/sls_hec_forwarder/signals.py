@@ -1,8 +1,11 @@
 """Signals as something to wait for.
 
-A handler runs between any two steps of the main thread, even while that thread holds the lock of the event that
-the handler would set: it would wait for itself for ever. So handlers do nothing; the interpreter writes each
-signal's number into a socket (docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
+A handler runs between any two steps of the main thread, even while that thread holds the lock that the
+handler asks for: it would wait for itself for ever. So nothing is done in a handler. The signals are blocked,
+in every thread, from the first line of `run` on, and let in only while `Signals.wait` waits; the interpreter
+writes the number of each into a socket (docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
+
+PyPy has no `sigtimedwait`, which would need neither handlers nor a socket.
 """
 
 from __future__ import annotations
@@ -13,26 +16,41 @@ import signal
 import socket
 from types import FrameType, TracebackType
 
+#: What `run` answers.
+NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def block() -> None:
+    """Keep signals waiting. Threads and programs that are started later inherit that."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)
+
 
 class Signals:
-    """Use as a context manager, in the main thread. From its end on the signals are ignored."""
+    """Use as a context manager, in the main thread, before any other thread is started.
 
-    def __init__(self, *numbers: signal.Signals) -> None:
-        self._numbers = numbers
+    The signals stay blocked behind its end: one that comes then must not change how the process ends.
+    """
+
+    def __init__(self) -> None:
         self._receiver, self._sender = socket.socketpair()
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
 
     def __enter__(self) -> Signals:
+        block()
         # A full socket has what there is to know.
         signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
-        for number in self._numbers:
+        for number in NUMBERS:
             signal.signal(number, _noted)
         return self
 
     def wait(self, longest: float) -> set[int]:
         """The signals since the last call; waits up to `longest` seconds for one."""
-        select.select([self._receiver], [], [], longest)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, NUMBERS)
+        try:
+            select.select([self._receiver], [], [], longest)
+        finally:
+            block()
         with contextlib.suppress(BlockingIOError):
             return set(self._receiver.recv(4096))
         return set()
@@ -43,13 +61,10 @@ class Signals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # The interpreter takes handlers away before it ends; a signal then must not change how it ends.
-        for number in self._numbers:
-            signal.signal(number, signal.SIG_IGN)
         signal.set_wakeup_fd(-1)
         self._receiver.close()
         self._sender.close()
 
 
 def _noted(_number: int, _frame: FrameType | None) -> None:
-    pass
+    """Nothing: without a handler the interpreter would not write to the socket."""

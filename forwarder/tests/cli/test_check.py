@@ -14,6 +14,7 @@ from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
 from sls_hec_standins.http import Fault, ServerTls, ThrowawayCa
 from sls_hec_standins.sls.standin import SlsStandin
 
+from ..sls.test_metadata_service import hands_out_a_token, hardened, says, service
 from .conftest import World
 
 
@@ -42,7 +43,10 @@ def test_all_is_well(world: World) -> None:
     assert "does not exist yet" in texts(findings, "consumer group")["ok"]
     assert texts(findings, "acknowledgement")["ok"].startswith("off for this token")
     # What cannot be told is not passed over.
-    assert "CreateConsumerGroup" in texts(findings, "rights")["not checked"]
+    assert texts(findings, "rights")["not checked"] == (
+        "log:UpdateConsumerGroup, log:ConsumerGroupHeartBeat, log:ConsumerGroupUpdateCheckPoint, "
+        "log:CreateConsumerGroup: `run` needs them, and says so if one is missing"
+    )
     assert texts(findings, "index (default of the token)").keys() == {"not checked"}
 
 
@@ -69,8 +73,26 @@ def test_a_test_event_when_asked_for(world: World) -> None:
     world.settings["HEC_INDEX"] = "main"
     status, findings = world.check("--send-test-event")
     assert status == 0
-    assert texts(findings, "index main") == {"ok": "took a test event"}
+    assert texts(findings, "index main") == {"ok": "took a test event (sls_hec_test=true)"}
     assert world.hec.store.total == 1
+
+
+def test_one_test_event_for_each_index_and_sourcetype(world: World) -> None:
+    rules = {
+        "waf": {"sourcetype": "waf"},
+        "rds": {"index": "typo"},
+        "sas": {"sourcetype": "waf"},
+        "x": {"index": "y"},
+    }
+    world.hec.tokens.put(Token(DEMO_TOKEN, name="demo", indexes=("main",)))
+    world.settings.update(HEC_INDEX="main", HEC_TOPIC_RULES=json.dumps(rules), RELAY_TOPICS_EXCLUDE="x*")
+    status, findings = world.check("--send-test-event")
+    assert status == 1
+    told = [(each["what"], each["status"]) for each in findings if each["what"].startswith("index")]
+    assert told == [("index main, sourcetype waf", "ok"), ("index typo", "failed"), ("index main", "ok")]
+    assert "Incorrect index" in texts(findings, "index typo")["failed"]
+    assert world.hec.store.total == 2
+    assert DEMO_TOKEN not in json.dumps(findings)
 
 
 def test_the_group_exists_with_other_settings(world: World) -> None:
@@ -90,6 +112,24 @@ def test_acknowledgement_is_on(world: World) -> None:
     status, findings = world.check()
     assert status == 0
     assert texts(findings, "acknowledgement") == {"ok": "on for this token"}
+
+
+def test_a_role_whose_metadata_service_wants_a_token(world: World) -> None:
+    world.sls.add_key("role-key", "s3cret", token="st")
+    with service(hands_out_a_token, hardened) as (_, url):
+        world.settings.update(SLS_RAM_ROLE="my-role", SLS_METADATA_URL=url, SLS_AK_ID="", SLS_AK_KEY="")
+        status, findings = world.check()
+    assert status == 0
+    assert texts(findings, "credentials") == {"ok": "accepted"}
+
+
+def test_a_role_that_is_not_there_is_told_without_advice_about_access_keys(world: World) -> None:
+    with service(hands_out_a_token, says("404 Not Found")) as (_, url):
+        world.settings.update(SLS_RAM_ROLE="my-role", SLS_METADATA_URL=url, SLS_AK_ID="", SLS_AK_KEY="")
+        [(_, what, text)] = failures(world.check()[1])
+    assert what == "credentials"
+    assert text.endswith("check SLS_RAM_ROLE, and that the role is attached to this ECS instance")
+    assert "SLS_AK" not in text
 
 
 # What can be wrong: how, then area, what, and parts of the one line.
@@ -134,7 +174,7 @@ def missing_logstore(world: World) -> None:
 
 
 def denied_actions(world: World) -> None:
-    world.sls.add_key("ak", "the-secret-of-ak", deny=("log:ConsumerGroupHeartBeat", "log:ListShards"))
+    world.sls.add_key("ak", "the-secret-of-ak", deny=("log:ListConsumerGroup", "log:ListShards"))
 
 
 def quota_used_up(world: World) -> None:
@@ -194,7 +234,7 @@ CASES: list[Case] = [
     (unknown_key, "sls", "credentials", ("nobody", "check SLS_AK_ID")),
     (disabled_key, "sls", "credentials", ("disabled", "check SLS_AK_ID")),
     (expired_token, "sls", "credentials", ("expired", "SLS_STS_TOKEN")),
-    (no_metadata_service, "sls", "credentials", ("metadata service", "SLS_RAM_ROLE")),
+    (no_metadata_service, "sls", "credentials", ("RAM role relay", "metadata service", "SLS_METADATA_URL")),
     (skewed_clock, "sls", "clock", ("RequestTimeTooSkewed", " s off", "synchronise")),
     (missing_project, "sls", "project", ("ProjectNotExist", "check SLS_PROJECT")),
     (missing_logstore, "sls", "logstore", ("LogStoreNotExist", "check SLS_LOGSTORE")),
@@ -202,7 +242,7 @@ CASES: list[Case] = [
         denied_actions,
         "sls",
         "rights",
-        ("log:ListShards, log:ConsumerGroupHeartBeat: denied", "acs:log:*:*:project/proj/logstore/store"),
+        ("log:ListShards, log:ListConsumerGroup: denied", "acs:log:*:*:project/proj/logstore/store"),
     ),
     (quota_used_up, "sls", "consumer group", ("ConsumerGroupQuotaExceed", "delete one", "group-0, group-1,")),
     (wrong_query, "sls", "query", ("check SLS_QUERY",)),
@@ -248,7 +288,7 @@ def test_an_index_that_the_token_may_not_write_to(world: World) -> None:
     [(_, what, text)] = failures(findings)
     assert what == "index security"
     assert "Incorrect index" in text
-    assert "create it, or allow it for the token" in text
+    assert "create the index, or allow it for the token" in text
 
 
 def test_each_collector_is_looked_at(world: World) -> None:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import random
 import signal
 import time
+from pathlib import Path
 
+import pytest
+
+from sls_hec_standins.hec import DEMO_TOKEN, Token
 from sls_hec_standins.http import Fault
+from sls_hec_standins.sls import wire
+from sls_hec_standins.sls.standin import SlsStandin
+from sls_hec_standins.sls.switches import Switches
 
 from .relay_process import interpreters
-from .site import Site, wait_until
+from .site import LOGSTORE, PROJECT, Site, wait_until
 
 PYPY = next(path for path in interpreters() if "pypy" in path)
 
@@ -162,3 +169,42 @@ def test_a_backfill_ends_by_itself(site: Site, python: str) -> None:
     wait_until(lambda: relay.returncode is not None, "the backfill to end")
     assert relay.returncode == 0
     assert site.compare().exact
+
+
+@pytest.mark.parametrize("kept_back", ["refused", "not acknowledged"])
+def test_what_a_crash_repeats_is_bounded_though_one_event_stays_where_it_is(
+    tmp_path: Path, python: str, kept_back: str
+) -> None:
+    """The first event of a shard is refused for ever, or its acknowledgement never comes."""
+    bound, pulled = 1024 * 1024, 256 * 1024
+    changes = {
+        "RELAY_BYTES_UNSAVED": str(bound),
+        "HEC_ACK_TIMEOUT": "3600",
+        "HEC_TOPIC_RULES": '{"forbidden": {"index": "forbidden"}}',
+    }
+    sls = SlsStandin(switches=Switches(pull_bytes=pulled))
+    with Site(tmp_path, shards=2, sls=sls) as site:
+        allowed = ("main",)
+        site.hec.tokens.put(Token(DEMO_TOKEN, use_ack=kept_back != "refused", indexes=allowed))
+        fault = site.hec.faults.add(Fault("ack", times=1, never=True)) if kept_back != "refused" else None
+        group = wire.write_log_group([(int(time.time()), None, [("text", "first")])], "forbidden")
+        if fault is None:
+            with site.logstore.lock:
+                site.logstore.append(group, 1, shard=0)
+        site.load(logs=20_000)
+        relay = site.relay(python, "relay-1", **changes).wait_ready()
+        wait_until(lambda: "[checkpoint_stuck]" in relay.log(), "the relay to say that a shard stands")
+        others = sum(row["shard"] == 1 for row in sls.service.truth(PROJECT, LOGSTORE))
+        site.wait_indexed(others)
+        before = site.indexed
+        relay.kill()
+        assert before < 20_000, "the shard was read on"
+        site.hec.tokens.put(Token(DEMO_TOKEN, indexes=("main", "forbidden")))
+        relay = site.relay(python, "relay-1", **changes).wait_ready()
+        site.wait_indexed(20_000 + (fault is None))
+        assert relay.stop() == 0
+        result = site.compare()
+        assert result.complete, str(result)
+        average = site.hec.store.summary()["bytes"] / (result.found + result.duplicates)
+        # As JSON a pull is about half as long again.
+        assert 0 < result.duplicates * average <= bound + 2 * 2 * pulled, str(result)

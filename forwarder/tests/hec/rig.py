@@ -15,9 +15,10 @@ from typing import Any, Callable
 
 from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.health.catalogue import Kind
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.sender import Sender
-from sls_hec_forwarder.logs import Episodes
 from sls_hec_forwarder.settings.model import HecSettings
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin
 
@@ -25,26 +26,21 @@ SOURCE = "sls:project/store"
 LONG = 40.0  # bounds waits that end much sooner when all is well
 
 
-class Said(logging.Handler):
-    """What the relay's log says of episodes: `begun` and `ended` are its lines."""
+class Said(Conditions):
+    """The conditions of one rig; `begun` and `ended` are the lines that the log has of them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.begun: list[str] = []
         self.ended: list[str] = []
-        logger = logging.getLogger(f"episodes.{id(self)}")
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-        logger.addHandler(self)
-        self.episodes = Episodes(logger)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        lines = self.begun if record.levelno >= logging.WARNING else self.ended
-        lines.append(record.getMessage())
+    def _log(self, level: int, subject: str, kind: Kind, text: str) -> None:  # type: ignore[override]
+        lines = self.begun if level >= logging.WARNING else self.ended
+        lines.append(f"{kind.name} {subject}: {text}")
 
     @property
     def open(self) -> list[str]:
-        return self.episodes.open()
+        return [f"{each.name} {each.subject}" for each in self.standing()]
 
 
 class Counts(Observer):
@@ -147,7 +143,7 @@ class Rig:
         self.sender = Sender(
             self.settings,
             self.outbox,
-            episodes=self.said.episodes,
+            conditions=self.said,
             observer=self.counts,
             **{name: value for name, value in outside.items() if value is not None},
             rng=random.Random(7),

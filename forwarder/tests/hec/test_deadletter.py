@@ -184,3 +184,19 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         spool.append(letter(number))
     assert len(os.listdir("/proc/self/fd")) == before
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > before
+
+
+def test_how_full_it_is_without_a_look_at_the_folder_each_time(tmp_path: Path) -> None:
+    now = [1_700_000_000.0]
+    spool = Spool(tmp_path, MIB, "a", clock=lambda: now[0])
+    assert (spool.used, spool.max_bytes) == (0, MIB)
+    spool.append(letter(1))
+    one = spool.used
+    assert one == spool.size() > 0
+    (tmp_path / "other.jsonl.gz").write_bytes(b"x" * 1000)
+    assert spool.used == one
+    now[0] += 60
+    assert spool.used == one + 1000
+    other = Spool(tmp_path / "a file", MIB, "a")
+    (tmp_path / "a file").write_bytes(b"")
+    assert other.used is None

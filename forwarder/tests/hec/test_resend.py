@@ -57,7 +57,7 @@ def settings(*urls: str, **more: Any) -> Settings:
 
 
 def resend(*urls: str, **more: Any) -> Resend:
-    options: dict[str, Any] = {"rate": 20_000.0, "patience": LONG, "episodes": Said().episodes}
+    options: dict[str, Any] = {"rate": 20_000.0, "patience": LONG, "conditions": Said()}
     given: dict[str, Any] = {
         name: more.pop(name) for name in ("rate", "patience", "edits", "observer") if name in more
     }

@@ -39,7 +39,7 @@ def test_one_that_is_busy_is_left_alone_and_comes_back() -> None:
         all_once(rig, one, two)
         assert one.store.total == 0
         assert one.faults.fired(busy) < 40  # probes, not a share of the load
-        assert rig.said.open == [f"retry {one.url}"]
+        assert rig.said.open == [f"collector_failing {one.url}"]
         one.faults.clear()
         wait_until(lambda: rig.feed(10) and rig.settled() and not rig.said.open)
         assert one.store.total > 0

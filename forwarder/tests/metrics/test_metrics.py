@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import socket
 import threading
@@ -10,7 +11,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import OperatorError
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.health.facts import Facts, ShardFacts
+from sls_hec_forwarder.health.model import Health
 from sls_hec_forwarder.hec.observer import Observer as HecObserver
 from sls_hec_forwarder.metrics import Metrics
 from sls_hec_forwarder.metrics.docs import render
@@ -33,23 +36,25 @@ ENDPOINT = "https://idx1:8088"
 DEFINITIONS = {each.name: each for group in TABLE.values() for each in group}
 
 
-@dataclass
-class Shard:
-    shard: int
-    lag: float | None
-    oldest: float | None
+def shard(number: int, lag: float | None, oldest: float | None) -> ShardFacts:
+    return ShardFacts(number, "reading", True, lag, oldest, 0.1, 0.1, 0.1)
 
 
-@dataclass
-class Consumer:
-    """Group membership as the metrics see it; a real one needs an SLS."""
+MEASURED = Facts(
+    joined=True,
+    heartbeat_age=3.0,
+    group_timeout=40.0,
+    shards=(shard(3, 4.5, 1.5), shard(4, None, None)),
+    spool_bytes=10,
+    spool_limit=1000,
+)
 
-    held: list[Shard]
-    alive: bool = True
-    last_heartbeat: float | None = None
 
-    def shards(self) -> list[Shard]:
-        return self.held
+def watched(metrics: Metrics, facts: Facts = MEASURED, alive: bool = True) -> Conditions:
+    """Have `metrics` show an instance of which this was measured; its conditions."""
+    conditions = Conditions()
+    metrics.watch(Health(conditions, lambda: facts), in_flight(), lambda: alive)
+    return conditions
 
 
 def make(where: str) -> Metrics:
@@ -123,7 +128,7 @@ def report_everything(metrics: Metrics) -> None:
     hec.discarded("oversize")
     hec.dropped(5)
     hec.held(ENDPOINT, True)
-    metrics.watch(Consumer([Shard(3, 4.5, 1.5), Shard(4, None, None)], True, time.monotonic()), in_flight())
+    watched(metrics).begin("collector_holding", ENDPOINT, "no token")
 
 
 def test_the_page_is_rendered_from_the_code() -> None:
@@ -197,6 +202,14 @@ def test_values(metrics: Metrics) -> None:
         f"sls_hec_holds_total{{{at}}}": 1,
         f"sls_hec_endpoint_holding{{{at}}}": 1,
         "sls_hec_shards_owned": 2,
+        "sls_hec_shards_lag_unknown": 1,
+        f'sls_hec_condition{{name="collector_holding",severity="critical",subject="{ENDPOINT}"}}': 1,
+        'sls_hec_conditions{severity="critical"}': 1,
+        'sls_hec_conditions{severity="warning"}': 0,
+        "sls_hec_ready": 0,
+        "sls_hec_heartbeat_age_seconds": 3,
+        "sls_hec_spool_bytes": 10,
+        "sls_hec_spool_bytes_limit": 1000,
         'sls_hec_shard_lag_seconds{shard="3"}': 4.5,
         "sls_hec_oldest_undelivered_seconds": 1.5,
         "sls_hec_bytes_in_flight": 100,
@@ -206,7 +219,6 @@ def test_values(metrics: Metrics) -> None:
         name: found[name] for name in expected
     }
     assert 'sls_hec_shard_lag_seconds{shard="4"}' not in found, "what is not known is not shown as 0"
-    assert 0 <= found["sls_hec_heartbeat_age_seconds"] < 60
     assert [value for name, value in found.items() if name.startswith("sls_hec_build_info{runtime=")] == [1]
     assert found["process_resident_memory_bytes"] > 0
     metrics.hec.held(ENDPOINT, False)
@@ -235,13 +247,42 @@ def test_losses_and_holds_are_shown_before_there_are_any(metrics: Metrics) -> No
     assert found[f'sls_hec_holds_total{{endpoint="{ENDPOINT}"}}'] == 0
 
 
-def test_health(metrics: Metrics) -> None:
+def test_readiness(metrics: Metrics) -> None:
+    assert get(metrics, "/healthz")[0] == 503, "nothing is known yet"
+    conditions = watched(metrics)
+    status, kind, body = get(metrics, "/healthz")
+    assert (status, kind) == (200, "application/json")
+    report = json.loads(body)
+    assert report["status"] == "ok"
+    assert report["shards"]["worst_lag_seconds"] == 4.5
+    assert report["shards"]["lag_unknown"] == 1
+    conditions.begin("collector_holding", ENDPOINT, "no token: \udcff\x1b[2J")
+    status, _, body = get(metrics, "/healthz")
+    assert status == 503
+    assert [each["name"] for each in json.loads(body)["conditions"]] == ["collector_holding"]
+    conditions.end("collector_holding", ENDPOINT)
+    assert get(metrics, "/healthz")[0] == 200
+
+
+def test_what_is_only_a_warning_leaves_it_ready(metrics: Metrics) -> None:
+    watched(metrics).begin("acks_missing", ENDPOINT, "none")
+    status, _, body = get(metrics, "/healthz")
+    assert (status, json.loads(body)["status"]) == (200, "warning")
+
+
+def test_who_has_not_joined_is_not_ready(metrics: Metrics) -> None:
+    watched(metrics, Facts())
     assert get(metrics, "/healthz")[0] == 503
-    consumer = Consumer([])
-    metrics.watch(consumer, in_flight())
-    assert get(metrics, "/healthz") == (200, "text/plain", "ok\n")
-    consumer.alive = False
-    assert get(metrics, "/healthz")[0] == 503
+    found = samples(metrics)
+    assert found["sls_hec_ready"] == 0
+    assert "sls_hec_heartbeat_age_seconds" not in found, "what is not known is not shown as 0"
+
+
+def test_liveness_is_apart_from_readiness(metrics: Metrics) -> None:
+    watched(metrics).begin("collector_holding", ENDPOINT, "no token")
+    assert get(metrics, "/livez")[0] == 200
+    watched(metrics, alive=False)
+    assert get(metrics, "/livez")[0] == 503
 
 
 def test_nothing_else_is_served(metrics: Metrics) -> None:
@@ -306,14 +347,3 @@ def test_close_ends_the_thread_in_spite_of_clients_that_hang() -> None:
     assert set(threading.enumerate()) == before
     for client in clients:
         client.close()
-
-
-def test_a_process_with_metrics_that_were_closed_ends() -> None:
-    """No thread of it may keep a process alive, or need to be a daemon."""
-    assert not any(thread.name.startswith("metrics") for thread in threading.enumerate())
-    metrics = make(str(free_port()))
-    metrics.start()
-    [thread] = [thread for thread in threading.enumerate() if thread.name == "metrics"]
-    assert not thread.daemon
-    metrics.close()
-    assert not thread.is_alive()

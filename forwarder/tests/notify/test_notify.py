@@ -67,6 +67,17 @@ def test_a_systemd_that_is_gone_is_logged_once(tmp_path: Path, caplog: pytest.Lo
     notifier.close()
 
 
+def test_the_words_of_others_can_be_sent_whatever_they_are(systemd: tuple[str, socket.socket]) -> None:
+    """Else READY=1 would be lost with them, or the relay end."""
+    name, listener = systemd
+    notifier = Notifier({"NOTIFY_SOCKET": name})
+    notifier.ready("no answer from \ud800\0x")
+    assert listener.recv(4096) == b"READY=1\nSTATUS=no answer from \\ud800 x"
+    notifier.ready("\u5feb" * 1_000_000)
+    assert listener.recv(65536).startswith(b"READY=1\nSTATUS=\xe5\xbf\xab")
+    notifier.close()
+
+
 @pytest.mark.parametrize(
     ("environ", "seconds"),
     [

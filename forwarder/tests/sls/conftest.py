@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 import pytest
 from aliyun.log.log_logs_raw_pb2 import LogGroupListRaw
 
+from sls_hec_forwarder.delivery.batcher import Batch
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import HecSettings, RelaySettings, Settings, SlsSettings
 from sls_hec_forwarder.sls.client import SlsClient
 from sls_hec_forwarder.sls.consumer import Consumer
 from sls_hec_forwarder.sls.credentials import credentials_for
 from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.read_client import ReadClient
 from sls_hec_forwarder.wire.encoder import Chunk, Encoded
 from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.standin import SlsStandin
@@ -69,6 +72,7 @@ class Sink:
         self._outbox = outbox
         self._open = threading.Event()
         self._open.set()
+        self._kept_back: Identity | None = None
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._events: list[tuple[float, Identity]] = []
@@ -79,7 +83,12 @@ class Sink:
         """Deliver nothing until `go_on`, as when Splunk is down."""
         self._open.clear()
 
+    def keep_back(self, event: Identity) -> None:
+        """Do not deliver the chunk of this event until `go_on`, as when it is refused for ever."""
+        self._kept_back = event
+
     def go_on(self) -> None:
+        self._kept_back = None
         self._open.set()
 
     def stop(self) -> None:
@@ -112,13 +121,22 @@ class Sink:
             if batch.suspended or self._stop.is_set():
                 self._outbox.put_back(batch, 0.1)
                 continue
+            kept = [piece for piece in batch.pieces if self._kept_back in _identities(piece.body)]
+            if kept:
+                self._outbox.put_back(Batch(kept), 0.1)
+                batch = Batch([piece for piece in batch.pieces if piece not in kept])
+            if not batch.pieces:
+                continue
+            events = _identities(batch.body())
             with self._lock:
                 now = time.monotonic()
-                for line in batch.body().split(b"\n"):
-                    shard, cursor, index = line.split(b"|")
-                    place = -1 if cursor == b"?" else int(cursor)
-                    self._events.append((now, (int(shard), place, int(index))))
+                self._events += [(now, event) for event in events]
             self._outbox.delivered(batch)
+
+
+def _identities(body: bytes) -> list[Identity]:
+    lines = [line.split(b"|") for line in body.split(b"\n")]
+    return [(int(shard), -1 if at == b"?" else int(at), int(index)) for shard, at, index in lines]
 
 
 class Recorder(Observer):
@@ -156,8 +174,11 @@ class Member:
         self.outbox = Outbox(max_bytes=relay.bytes_in_flight, batch_bytes=4096, batch_age=0.02)
         self.sink = Sink(self.outbox)
         self.seen = Recorder()
+        self.conditions = Conditions()
         encode = options.pop("encode", None) or encode_identities()
-        self.consumer = Consumer(settings, name, encode, self.outbox, observer=self.seen, **options)
+        self.consumer = Consumer(
+            settings, name, encode, self.outbox, conditions=self.conditions, observer=self.seen, **options
+        )
 
     def start(self) -> Member:
         self.consumer.start()
@@ -224,7 +245,7 @@ class Cloud:
     def __init__(self, standin: SlsStandin) -> None:
         self.standin = standin
         self.members: list[Member] = []
-        self._clients: list[SlsClient] = []
+        self._clients: list[ReadClient] = []
         self._lines: list[Line] = []
         standin.add_key("ak", "sk")
 
@@ -256,6 +277,13 @@ class Cloud:
         self._clients.append(client)
         return client
 
+    def reader(self, **changes: Any) -> ReadClient:
+        """A client that can only look."""
+        sls = self.sls(**changes)
+        client = ReadClient(sls, "someone", credentials_for(sls))
+        self._clients.append(client)
+        return client
+
     def line(self) -> Line:
         """A line to the stand-in; its `url` is a value for the setting `proxy`."""
         self._lines.append(Line(self.standin.proxy_url))
@@ -263,7 +291,13 @@ class Cloud:
 
     def member(self, name: str = "a", *, start: bool = True, **settings: Any) -> Member:
         options: dict[str, Any] = {"watch_interval": 1.0}
-        options.update({key: settings.pop(key) for key in ("encode", "reread", "wall") if key in settings})
+        options.update(
+            {
+                key: settings.pop(key)
+                for key in ("encode", "reread", "wall", "watch_interval")
+                if key in settings
+            }
+        )
         member = Member(self.settings(**settings), name, **options)
         self.members.append(member)
         return member.start() if start else member

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sls_hec_forwarder.delivery.lease import Fence, Lease
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls.checkpoints import Checkpoints, Saver
 from sls_hec_forwarder.sls.observer import Observer
@@ -27,7 +28,17 @@ class Setup:
         self.fence = Fence(30, lambda: self.now)
         self.lease = Lease(0, cursors.encode(0), self.fence)
         self.lost = 0
-        self.saver = Saver(self.client, self.lease, Observer(), self._lose)
+        self.group_lost: list[str] = []
+        self.moved: list[str] = []
+        self.saver = Saver(
+            self.client,
+            self.lease,
+            Observer(),
+            Conditions(),
+            lost=self._lose,
+            group_lost=self.group_lost.append,
+            moved=self.moved.append,
+        )
 
     def _lose(self) -> None:
         self.lost += 1
@@ -110,12 +121,12 @@ def test_saving_gives_up_in_time(setup: Setup, cloud: Any) -> None:
 
 
 def test_thread_saves_by_and_by_and_at_the_end(setup: Setup, cloud: Any, eventually: Any) -> None:
-    checkpoints = Checkpoints(0.1)
+    checkpoints = Checkpoints(0.1, setup.client.checkpoints, Conditions())
     checkpoints.add(setup.saver)
     checkpoints.start()
     setup.deliver(5)
     eventually(lambda: setup.checkpoint == 5)
-    slow = Checkpoints(3600)
+    slow = Checkpoints(3600, setup.client.checkpoints, Conditions())
     slow.add(setup.saver)
     slow.start()
     checkpoints.remove(setup.saver)

@@ -286,6 +286,8 @@ def test_answers_of_something_else_than_sls(cloud: Any) -> None:
 @example(answer=b"\xc2\x81")  # PyPy's json has an error text for it that cannot be formatted
 @example(answer=b"\xd8\x00\xe1\x0c")
 @example(answer='{"shards": é}'.encode())
+@example(answer=b'""')  # nothing to go through is not the same as nothing there
+@example(answer=b"{}")
 @settings(max_examples=50, deadline=None)
 def test_any_bytes_as_the_answer(answer: bytes) -> None:
     def say(sock: socket.socket) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sls_hec_forwarder.sls import cursor as cursors
+from sls_hec_forwarder.sls import shard_reader
 from sls_hec_forwarder.sls.errors import AuthFailed, GroupQuotaExceeded
 from sls_hec_forwarder.sls.shard_reader import Phase
 from sls_hec_forwarder.wire.protobuf import WireError
@@ -501,6 +502,74 @@ def test_bytes_in_flight_are_bounded_and_shared_fairly(cloud: Any, eventually: A
     eventually(lambda: once(cloud))
 
 
+def _held_back(member: Any, shard: int) -> bool:
+    """The shard is not pulled at all."""
+    before = member.seen.pulls[shard]
+    time.sleep(1)
+    return bool(before == member.seen.pulls[shard])
+
+
+#: RELAY_BYTES_UNSAVED, where an event, which is its identity, has about 24 bytes and a pull 40 events.
+UNSAVED, EVENT, PULLED = 20_000, 24, 40 * 30
+
+
+def test_an_event_that_is_never_delivered_holds_its_shard_at_the_bound_and_no_other(
+    cloud: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_reader, "_STUCK_AFTER", 1.0)
+    cloud.make(shards=2)
+    for shard in range(2):
+        cloud.put(shard, groups=300)
+    member = cloud.member(relay={"bytes_unsaved": UNSAVED}, fetch_count=10, start=False)
+    member.sink.keep_back(min(cloud.truth))
+    member.start()
+    eventually(lambda: member.conditions.stands("checkpoint_stuck", "shard 0"))
+    eventually(lambda: {event for event in cloud.truth if event[0] == 1} <= set(cloud.delivered()))
+    assert _held_back(member, 0)
+    mine = [event for event in cloud.delivered() if event[0] == 0]
+    assert len(mine) * EVENT <= UNSAVED / 2 + PULLED
+    assert [each.subject for each in member.conditions.standing()] == ["shard 0"]
+    member.sink.go_on()
+    eventually(lambda: once(cloud))
+    eventually(lambda: all_saved(cloud))
+    eventually(lambda: not member.conditions.standing())
+
+
+@pytest.mark.parametrize("bound", [{"bytes_unsaved": UNSAVED}, {"time_unsaved": 2.0}], ids=["bytes", "time"])
+def test_checkpoints_that_cannot_be_saved_hold_their_shards_at_the_bound(
+    cloud: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch, bound: dict[str, float]
+) -> None:
+    monkeypatch.setattr(shard_reader, "_STUCK_AFTER", 1.0)
+    cloud.make(shards=1)
+    cloud.put(0)
+    member = cloud.member(relay=bound, fetch_count=10)
+    eventually(lambda: all_saved(cloud))
+    fault = cloud.standin.faults.add(
+        Fault("error", "UpdateCheckPoint", status=403, code="ProjectForbidden", text="x")
+    )
+    cloud.put(0, groups=400)
+    eventually(lambda: member.conditions.stands("checkpoint_stuck", "shard 0"))
+    cloud.put(0, groups=10)
+    assert _held_back(member, 0)
+    if "bytes_unsaved" in bound:
+        assert len(cloud.delivered()) * EVENT <= 20 * EVENT + UNSAVED + PULLED
+    cloud.standin.faults.remove(fault)
+    eventually(lambda: once(cloud))
+    eventually(lambda: all_saved(cloud))
+    eventually(lambda: not member.conditions.stands("checkpoint_stuck", "shard 0"))
+
+
+def test_the_checkpoint_is_saved_ahead_of_time_where_the_bound_is_near(cloud: Any, eventually: Any) -> None:
+    cloud.make(shards=2)
+    for shard in range(2):
+        cloud.put(shard, groups=1000)
+    started = time.monotonic()
+    member = cloud.member(relay={"bytes_unsaved": UNSAVED, "checkpoint_interval": 3600.0}, fetch_count=10)
+    eventually(lambda: once(cloud))
+    assert time.monotonic() - started < 3600 / 2
+    assert not member.conditions.standing()
+
+
 def test_start_says_what_is_wrong(cloud: Any) -> None:
     cloud.make(shards=1)
     with pytest.raises(AuthFailed):
@@ -553,21 +622,6 @@ def test_splunk_down_for_longer_than_the_time_out_loses_no_shard(cloud: Any, eve
     member.sink.go_on()
     eventually(lambda: once(cloud))
     assert member.seen.ended == []
-
-
-def test_group_that_is_deleted_holds_the_relay_until_it_is_made_again(cloud: Any, eventually: Any) -> None:
-    cloud.make(shards=1)
-    member = cloud.member(group_timeout=4)
-    cloud.put(0)
-    eventually(lambda: once(cloud) and all_saved(cloud))
-    with cloud.store.lock:
-        del cloud.store.groups["relay"]
-    eventually(lambda: member.seen.failures["heartbeat", "rejected"] >= 3)
-    cloud.client().create_group(4, False)
-    eventually(lambda: ("heartbeat", "not_member") in member.seen.failures)
-    cloud.put(0)
-    eventually(lambda: set(cloud.delivered()) == cloud.truth)
-    eventually(lambda: all_saved(cloud))
 
 
 def test_backfill_in_order_does_not_wait_for_children_that_hold_nothing(cloud: Any, eventually: Any) -> None:

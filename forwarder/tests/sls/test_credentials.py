@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.access_key import AccessKey
 from sls_hec_forwarder.sls.client import SlsClient
 from sls_hec_forwarder.sls.credentials import SettingsCredentials, credentials_for
-from sls_hec_forwarder.sls.errors import AuthFailed, ServiceFault
-from sls_hec_forwarder.sls.ram_role import read_grant, renew_in
+from sls_hec_forwarder.sls.errors import AuthFailed
+from sls_hec_forwarder.sls.metadata_service import Grant
+from sls_hec_forwarder.sls.ram_role import RoleCredentials, renew_in
 
 
 def settings(**changes: str) -> SlsSettings:
@@ -77,23 +79,6 @@ def test_renewal_comes_before_expiry(now: float, left: float) -> None:
     if left > 2:
         assert pause < left
         assert pause >= left * 0.7 or left - pause <= 901
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        None,
-        [],
-        {},
-        {"Code": "Failed"},
-        {"AccessKeyId": "a", "AccessKeySecret": "s3cret", "SecurityToken": "t", "Expiration": "soon"},
-        {"AccessKeyId": "a", "AccessKeySecret": "s3cret", "SecurityToken": "t"},
-    ],
-)
-def test_answers_without_credentials(answer: object) -> None:
-    with pytest.raises(ServiceFault) as caught:
-        read_grant(answer)
-    assert "s3cret" not in str(caught.value)
 
 
 class Metadata:
@@ -196,6 +181,37 @@ def test_role_that_is_not_there(metadata: Metadata) -> None:
     with pytest.raises(AuthFailed, match="SLS_RAM_ROLE"):
         credentials.get_credentials()
     assert credentials.redact("text") == "text"
+    assert credentials.expires is None
+    credentials.close()
+
+
+def test_when_credentials_end(metadata: Metadata) -> None:
+    credentials = credentials_for(settings(ram_role="my-role", metadata_url=metadata.url))
+    credentials.get_credentials()
+    assert credentials.expires is not None
+    assert 3500 < credentials.expires - time.time() <= 3600
+    credentials.close()
+    assert credentials_for(settings(ak_id="a", ak_key="b", sts_token="c")).expires is None
+
+
+def test_role_is_renewed_after_an_error_that_nobody_foresaw(eventually: Any) -> None:
+    """And after an expiry that is too far away to wait for."""
+    grants: list[Grant | Exception] = [
+        Grant(AccessKey("first", "secret", "token"), 9e18),
+        RuntimeError("boom"),
+        Grant(AccessKey("second", "secret", "token"), 9e18),
+    ]
+
+    def fetch(role: str, url: str) -> Grant:
+        grant = grants.pop(0)
+        if isinstance(grant, Exception):
+            raise grant
+        return grant
+
+    credentials = RoleCredentials("my-role", "http://127.0.0.1:9", fetch, conditions=Conditions())
+    assert credentials.get_credentials().get_access_key_id() == "first"
+    credentials.rejected()
+    eventually(lambda: credentials.get_credentials().get_access_key_id() == "second")
     credentials.close()
 
 

@@ -7,6 +7,7 @@ import time
 from typing import Any, Callable, Union
 
 from sls_hec_forwarder.delivery.lease import Fence
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.sls.errors import NotMember, Rejected, ServiceFault
 from sls_hec_forwarder.sls.heartbeat import Heartbeat
 from sls_hec_forwarder.sls.membership import Action, Do
@@ -40,7 +41,12 @@ class Beating:
         self.actions: list[Action] = []
         self.fence = Fence(30)
         self.heartbeat = Heartbeat(
-            script, self.fence, act or self.actions.append, interval=interval, group_timeout=40
+            script,
+            self.fence,
+            act or self.actions.append,
+            interval=interval,
+            group_timeout=40,
+            conditions=Conditions(),
         )
         self.heartbeat.start()
 
@@ -67,7 +73,7 @@ def test_refusal_of_an_empty_report_does_not_spin() -> None:
 def test_it_outlives_every_error(eventually: Any, caplog: Any) -> None:
     script = Script(ServiceFault("a"), Rejected("b"), ZeroDivisionError("a bug"), [7])
     beating = Beating(script)
-    eventually(lambda: beating.actions == [Action(Do.START, 7)])
+    eventually(lambda: beating.actions == [Action(Do.START, 7, 1)])
     assert "unexpected error" in caplog.text
     assert beating.heartbeat.alive
     assert beating.heartbeat.finish(10)
@@ -88,13 +94,13 @@ def test_shard_that_no_thread_can_be_started_for_is_not_held(eventually: Any) ->
 def test_what_is_given_up_is_told_at_once_and_at_the_end(eventually: Any) -> None:
     script = Script([1, 2], [1], [1], [1])
     beating = Beating(script, interval=60)
-    eventually(lambda: beating.actions == [Action(Do.START, 1), Action(Do.START, 2)])
+    eventually(lambda: beating.actions == [Action(Do.START, 1, 1), Action(Do.START, 2, 2)])
     beating.heartbeat.release_all()
-    assert beating.actions[2:] == [Action(Do.RELEASE, 1), Action(Do.RELEASE, 2)]
-    beating.heartbeat.given_up(2)
+    assert beating.actions[2:] == [Action(Do.RELEASE, 1, 1), Action(Do.RELEASE, 2, 2)]
+    beating.heartbeat.given_up(2, 2)
     eventually(lambda: script.reports[-1] == [1])
     assert not beating.heartbeat.holds_nothing
-    beating.heartbeat.given_up(1)
+    beating.heartbeat.given_up(1, 1)
     assert beating.heartbeat.holds_nothing
     assert beating.heartbeat.finish(10)
     assert script.reports[-1] == []
@@ -105,7 +111,7 @@ def test_last_heartbeat_is_tried_again_but_not_for_ever(eventually: Any) -> None
     beating = Beating(script, interval=0.2)
     eventually(lambda: len(script.reports) == 3)
     beating.heartbeat.release_all()
-    beating.heartbeat.given_up(1)
+    beating.heartbeat.given_up(1, 1)
     assert beating.heartbeat.finish(30)
     assert script.reports[-1] == []
     assert script.reports.count([]) <= 6
@@ -130,5 +136,5 @@ def test_fence_counts_from_the_time_of_sending(eventually: Any) -> None:
 
 
 def test_finish_without_start() -> None:
-    heartbeat = Heartbeat(Script([]), Fence(30), print, interval=1, group_timeout=40)
+    heartbeat = Heartbeat(Script([]), Fence(30), print, interval=1, group_timeout=40, conditions=Conditions())
     assert heartbeat.finish(1)

@@ -14,13 +14,13 @@ from sls_hec_standins.sls.groups import Group, ShardFacts, UnknownConsumer
 def test_a_shard_is_reported_until_it_is_given_up() -> None:
     member = Membership()
     assert member.report() == []
-    assert member.answered([3, 1]) == [Action(Do.START, 1), Action(Do.START, 3)]
+    assert member.answered([3, 1]) == [Action(Do.START, 1, 1), Action(Do.START, 3, 2)]
     assert member.answered([3, 1]) == []
     assert member.report() == [1, 3]
-    assert member.answered([3]) == [Action(Do.RELEASE, 1)]
+    assert member.answered([3]) == [Action(Do.RELEASE, 1, 1)]
     assert member.answered([3]) == []  # once is enough
     assert member.report() == [1, 3]
-    member.given_up(1)
+    member.given_up(1, 1)
     assert member.report() == [3]
 
 
@@ -29,27 +29,40 @@ def test_a_shard_that_comes_back_while_it_is_released_is_started_anew_after_that
     member.answered([1])
     member.answered([])
     assert member.answered([1]) == []
-    member.given_up(1)
-    assert member.answered([1]) == [Action(Do.START, 1)]
+    member.given_up(1, 1)
+    assert member.answered([1]) == [Action(Do.START, 1, 2)]
 
 
 def test_refused_member_drops_everything_and_joins_with_an_empty_report() -> None:
     member = Membership()
     member.answered([1, 2])
     member.answered([1])
-    assert member.refused() == [Action(Do.REVOKE, 1), Action(Do.REVOKE, 2)]
+    assert member.refused() == [Action(Do.REVOKE, 1, 1), Action(Do.REVOKE, 2, 2)]
     assert member.report() == []
-    assert member.answered([2]) == [Action(Do.START, 2)]
+    assert member.answered([2]) == [Action(Do.START, 2, 3)]
+
+
+def test_reader_that_ends_late_does_not_end_the_lease_of_the_next_one() -> None:
+    """Refused and joined anew before the reader of the first lease could say that it has ended."""
+    member = Membership()
+    member.answered([1])
+    assert member.refused() == [Action(Do.REVOKE, 1, 1)]
+    assert member.answered([1]) == [Action(Do.START, 1, 2)]
+    member.given_up(1, 1)
+    assert member.report() == [1]
+    assert member.answered([1]) == []
+    member.given_up(1, 2)
+    assert member.report() == []
 
 
 def test_stopping_member_takes_nothing() -> None:
     member = Membership()
     member.answered([1, 2])
-    assert member.stop() == [Action(Do.RELEASE, 1), Action(Do.RELEASE, 2)]
+    assert member.stop() == [Action(Do.RELEASE, 1, 1), Action(Do.RELEASE, 2, 2)]
     assert member.answered([1, 2, 3]) == []
     assert not member.idle
-    member.given_up(1)
-    member.given_up(2)
+    member.given_up(1, 1)
+    member.given_up(2, 2)
     assert member.idle
     assert member.answered([1, 2, 3]) == []
 
@@ -73,6 +86,9 @@ class Process:
         self.membership = Membership()
         self.fence = Fence(fence_timeout(GROUP_TIMEOUT), lambda: now[0])
         self.leases: dict[int, Lease] = {}
+        self.terms: dict[int, int] = {}
+        #: Readers that have ended without having said so yet.
+        self.ended: list[tuple[int, int]] = []
         self.draining: list[int] = []
         self.stopping = False
         #: When the heartbeat under way was sent, and the server's answer to it: None if refused.
@@ -83,12 +99,20 @@ class Process:
             if action.do is Do.START:
                 assert action.shard not in self.leases
                 self.leases[action.shard] = Lease(action.shard, "c", self.fence)
+                self.terms[action.shard] = action.term
             elif action.do is Do.RELEASE:
                 self.draining.append(action.shard)
             else:
-                self.leases.pop(action.shard).revoke()
+                assert self.terms[action.shard] == action.term
+                if action.shard in self.leases:
+                    self.end(action.shard)
                 if action.shard in self.draining:
                     self.draining.remove(action.shard)
+
+    def end(self, shard: int) -> None:
+        """The reader of a shard ends; what it says of that arrives later."""
+        self.leases.pop(shard).revoke()
+        self.ended.append((shard, self.terms[shard]))
 
     def take_answer(self) -> None:
         assert self.answer is not None
@@ -102,9 +126,11 @@ class Process:
 
     def finish_draining(self) -> None:
         while self.draining:
-            shard = self.draining.pop()
-            self.leases.pop(shard).revoke()
-            self.membership.given_up(shard)
+            self.end(self.draining.pop())
+
+    def tell_ended(self) -> None:
+        while self.ended:
+            self.membership.given_up(*self.ended.pop(0))
 
 
 class GroupOfMembers(RuleBasedStateMachine):
@@ -169,10 +195,14 @@ class GroupOfMembers(RuleBasedStateMachine):
         member = self.members.get(name)
         holds = self.server.view(self.now[0])[number].holder == name
         if member is not None and number in member.leases and not holds:
-            member.leases.pop(number).revoke()
+            member.end(number)
             if number in member.draining:
                 member.draining.remove(number)
-            member.membership.given_up(number)
+
+    @rule(name=st.sampled_from(NAMES))
+    def end_of_readers_is_told(self, name: str) -> None:
+        if name in self.members:
+            self.members[name].tell_ended()
 
     @rule(name=st.sampled_from(NAMES))
     def stop(self, name: str) -> None:
@@ -191,7 +221,9 @@ class GroupOfMembers(RuleBasedStateMachine):
     @invariant()
     def leases_and_report_agree(self) -> None:
         for member in self.members.values():
-            assert sorted(member.leases) == member.membership.report()
+            ended = {shard for shard, _ in member.ended}
+            report = set(member.membership.report())
+            assert set(member.leases) <= report <= set(member.leases) | ended
 
     @precondition(lambda self: not any(each.stopping for each in self.members.values()))
     @rule()
@@ -205,6 +237,7 @@ class GroupOfMembers(RuleBasedStateMachine):
                 self.beat(name, 0.0)
                 member.take_answer()
                 member.finish_draining()
+                member.tell_ended()
         for shard in range(SHARDS if self.members else 0):
             readers = [n for n, m in self.members.items() if shard in m.leases and m.leases[shard].active]
             assert len(readers) == 1, (shard, readers)

@@ -91,10 +91,3 @@ def test_first_cursor(
     headers: dict[str, str], cursor: int, next_cursor: int, groups: int, first: int
 ) -> None:
     assert first_cursor(headers, cursors.encode(cursor), cursors.encode(next_cursor), groups) == first
-
-
-def test_missing_groups_are_counted() -> None:
-    assert pulled(first_cursor=100).missing == 0
-    assert pulled(first_cursor=107).missing == 7
-    assert pulled(first_cursor=None).missing == 0
-    assert pulled(first_cursor=107, cursor="opaque").missing == 0

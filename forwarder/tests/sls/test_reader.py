@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls import errors
 from sls_hec_forwarder.sls.pulled import Pulled
@@ -101,16 +102,34 @@ def test_another_kind_of_trouble_starts_anew() -> None:
 
 def test_trouble_is_told_once_and_its_end_once(caplog: Any) -> None:
     caplog.set_level(logging.INFO)
-    trouble = Trouble(logging.getLogger("t"), "shard 3")
+    trouble = Trouble(Conditions(), "pull_failing", "shard 3")
     trouble.over()
     for _ in range(5):
         trouble.failed(errors.ServiceFault("no answer"))
     for _ in range(5):
         trouble.failed(errors.AuthFailed("wrong key"))
-    assert trouble.failures == 10
     trouble.over()
     trouble.over()
-    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "INFO", "INFO"]
-    assert all("5 times" in message for message in caplog.messages[2:])
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING", "INFO"]
+    assert "10 times" in caplog.messages[2]
     trouble.failed(errors.AuthFailed("wrong key"))
-    assert len(caplog.records) == 5
+    assert len(caplog.records) == 4
+
+
+def test_denied_call_names_the_right_that_it_needs() -> None:
+    conditions = Conditions()
+    problem = errors.Denied("UpdateCheckPoint p/l/0: Unauthorized")
+    problem.call = "UpdateCheckPoint"
+    Trouble(conditions, "checkpoint_failing", "shard 0").failed(problem)
+    (standing,) = conditions.standing()
+    assert standing.todo == "allow log:ConsumerGroupUpdateCheckPoint in the RAM policy"
+
+
+def test_missing_logstore_is_one_condition_whoever_meets_it() -> None:
+    conditions = Conditions()
+    troubles = [Trouble(conditions, "pull_failing", f"shard {number}") for number in range(3)]
+    for trouble in troubles:
+        trouble.failed(errors.Rejected("no such logstore", status=404, code="LogStoreNotExist"))
+    assert [each.name for each in conditions.standing()] == ["logstore_missing"]
+    troubles[1].over()
+    assert conditions.standing() == []

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from sls_hec_forwarder.cli.arguments import parser
 from sls_hec_forwarder.errors import SettingsError
+from sls_hec_forwarder.stderr import make_harmless
 
 __all__ = ["EXIT_FAILED", "EXIT_OK", "EXIT_WRONG", "main"]
 
@@ -23,12 +24,14 @@ EXIT_WRONG = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
+    make_harmless()
     arguments = parser().parse_args(argv)
     # `run` adds handlers; the other commands say themselves what is to be said.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         status: int = arguments.command(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None: it was closed from the start
+            sys.stdout.flush()
     except SettingsError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)

@@ -19,7 +19,8 @@ SAMPLE_INTERVAL = 5.0
 
 _EXIT_STATUS = """exit status:
   0  all is well; for `run`: stopped as asked, or the backfill is complete
-  1  failed: a check did, SLS cannot be asked, or the relay could not go on; of `replay`: something that was
+  1  failed: a check did, SLS or the instance cannot be asked, `health` found a condition, or the relay could
+     not go on; of `replay`: something that was
      meant is still in the folder, or cannot be read
   2  wrong settings or arguments; starting again changes nothing
 """
@@ -47,9 +48,19 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--send-test-event",
         action="store_true",
-        help="send one event to each index of the settings; nothing is sent otherwise",
+        help="send one event for each index and sourcetype of the settings; nothing is sent otherwise",
     )
     check.set_defaults(command=_command("check"))
+
+    health = _add(commands, "health", "ask the running instance how it is, through RELAY_METRICS")
+    health.add_argument("--json", action="store_true", help="the report as JSON")
+    health.add_argument(
+        "--fail-on",
+        choices=("critical", "warning", "never"),
+        default="critical",
+        help="conditions of this severity make the exit status 1 (default: %(default)s)",
+    )
+    health.set_defaults(command=_command("health"))
 
     status = _add(commands, "status", "show the consumer group as SLS knows it")
     status.add_argument("--json", action="store_true", help="JSON, one object a line, instead of a table")

@@ -16,7 +16,8 @@ from typing import Callable
 
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.cli.output import plain
-from sls_hec_forwarder.logs import Episodes, Secrets
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.logs import Secrets
 from sls_hec_forwarder.replay.reading import chosen_files
 from sls_hec_forwarder.replay.resend import GivenUp, Resend
 from sls_hec_forwarder.replay.selection import KEYS, Selection
@@ -78,7 +79,7 @@ class Sending:
             settings,
             rate=arguments.rate,
             patience=patience,
-            episodes=Episodes(_log),
+            conditions=Conditions(),
             read_token=self._read_token(secrets),
             edits=edits_of(arguments),
         )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 
 from sls_hec_forwarder import settings as configuration
+from sls_hec_forwarder import signals
 from sls_hec_forwarder.errors import RelayError, SettingsError
 from sls_hec_forwarder.settings import Settings
 from sls_hec_forwarder.settings.env_file import environment
@@ -27,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 def command(arguments: argparse.Namespace) -> int:
     """Returns when the relay has ended."""
+    # First of all: Service answers signals, but loading it takes a while. Starting anew keeps them blocked.
+    signals.block()
     environ = environment(os.environ, arguments.env_file)
     settings = configuration.load(environ)
     _tune_memory()
@@ -50,8 +53,6 @@ def _tune_memory() -> None:
     started_as_module = getattr(sys.modules["__main__"], "__spec__", None) is not None
     program = ["-m", "sls_hec_forwarder.cli"] if started_as_module else [sys.argv[0]]
     arguments = [sys.executable, *program, *sys.argv[1:]]
-    sys.stdout.flush()
-    sys.stderr.flush()
     os.execve(sys.executable, arguments, {**os.environ, **missing})  # noqa: S606 - ourselves, without a shell
 
 

@@ -14,7 +14,7 @@ from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.settings.env_file import environment
 
 if TYPE_CHECKING:
-    from sls_hec_forwarder.sls.client import SlsClient
+    from sls_hec_forwarder.sls.read_client import ReadClient
 
 _CLEAR = "\x1b[H\x1b[2J"
 #: Least pause (seconds) between refreshes.
@@ -25,11 +25,11 @@ def command(arguments: argparse.Namespace) -> int:
     """1 when SLS cannot be asked."""
     settings = configuration.load(environment(os.environ, arguments.env_file)).sls
 
-    from sls_hec_forwarder.sls.client import SlsClient
     from sls_hec_forwarder.sls.credentials import credentials_for
+    from sls_hec_forwarder.sls.read_client import ReadClient
 
     credentials = credentials_for(settings)
-    client = SlsClient(settings, settings.consumer, credentials)
+    client = ReadClient(settings, settings.consumer, credentials)
     try:
         for page in _pages(client, arguments):
             print(page)
@@ -43,7 +43,7 @@ def command(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _pages(client: SlsClient, arguments: argparse.Namespace) -> Iterator[str]:
+def _pages(client: ReadClient, arguments: argparse.Namespace) -> Iterator[str]:
     from sls_hec_forwarder.cli.pages import as_json, as_text
     from sls_hec_forwarder.sls.inspect import group_status
 

@@ -135,7 +135,7 @@ class Connection:
         headers: Mapping[str, str],
         body: bytes,
     ) -> Response:
-        every = {"Host": self.target.authority, **headers}
+        every = {"Host": self.target.host_header, **headers}
         if self._proxy and not self.target.tls:
             path = f"http://{self.target.authority}{path}"
             if self._proxy.authorization:
@@ -197,7 +197,7 @@ class Connection:
             if proxy:
                 self._tunnel(sock, proxy)
             wrapped = self._tls.context().wrap_socket(
-                sock, server_hostname=target.host, do_handshake_on_connect=False
+                sock, server_hostname=target.name, do_handshake_on_connect=False
             )
             self._watch(wrapped)
             started = self._clock()

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import itertools
 import json
+import math
 import os
 import threading
 import time
@@ -27,6 +28,8 @@ from sls_hec_forwarder.hec.members import pack, parts
 
 SUFFIX: Final = ".jsonl.gz"
 FILE_BYTES: Final = 4 * 1024 * 1024
+# So old (seconds) what is known of the folder's size may be, where others write and replay too.
+_SIZE_AGE: Final = 15.0
 _TYPES: Final[Mapping[str, type]] = {
     **dict.fromkeys(("time", "reason", "text", "endpoint", "envelope"), str),
     **dict.fromkeys(("status", "shard", "refusals"), int),
@@ -141,7 +144,8 @@ class Spool:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
-        self._max_bytes = max_bytes
+        #: Bytes that the folder may hold.
+        self.max_bytes = max_bytes
         self._file_bytes = file_bytes
         self._clock = clock
         started = datetime.fromtimestamp(clock(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
@@ -149,15 +153,19 @@ class Spool:
         self._numbers = itertools.count(1)
         self._path: Path | None = None
         self._lock = threading.Lock()
+        self._used: int | None = None
+        self._measured = -math.inf
 
     def append(self, letter: DeadLetter) -> None:
         """Save one; it survives a power cut from now on. Raises SpoolFull, also for a disk that is full."""
         member = pack_letter(letter)
         with self._lock:
             try:
-                if self.size() + len(member) > self._max_bytes:
-                    raise SpoolFull(f"{self._folder} holds {self._max_bytes} bytes of dead letters")
+                used = self.size()
+                if used + len(member) > self.max_bytes:
+                    raise SpoolFull(f"{self._folder} holds {self.max_bytes} bytes of dead letters")
                 self._write(member)
+                self._remember(used + len(member))
             except OSError as error:
                 raise SpoolFull(f"{self._folder}: {error.strerror or error}") from error
 
@@ -168,6 +176,19 @@ class Spool:
             with contextlib.suppress(FileNotFoundError):  # replayed meanwhile
                 total += path.stat().st_size
         return total
+
+    @property
+    def used(self) -> int | None:
+        """As `size`, but cheap: seconds old at times. None when the folder cannot be read."""
+        if abs(self._clock() - self._measured) > _SIZE_AGE:
+            try:
+                self._remember(self.size())
+            except OSError:
+                self._remember(None)
+        return self._used
+
+    def _remember(self, used: int | None) -> None:
+        self._used, self._measured = used, self._clock()
 
     def _write(self, member: bytes) -> None:
         descriptor = self._current() if self._path else None

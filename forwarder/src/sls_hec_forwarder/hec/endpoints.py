@@ -8,10 +8,10 @@ import time
 from typing import Callable, Final, NamedTuple
 
 from sls_hec_forwarder.backoff import Backoff
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.answers import Action, Answer, advice
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.target import Target
-from sls_hec_forwarder.logs import Episodes
 
 # A wrong path and a rolling restart look alike; the latter is over after a few tries.
 _NOT_FOUND_TRIES: Final = 5
@@ -171,14 +171,14 @@ class Endpoint:
         self,
         target: Target,
         gate: Gate,
-        episodes: Episodes,
+        conditions: Conditions,
         observer: Observer,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.target = target
         self.name = str(target)
         self._gate = gate
-        self._episodes = episodes
+        self._conditions = conditions
         self._observer = observer
         self._clock = clock
         self._changed = threading.Condition()
@@ -223,13 +223,13 @@ class Endpoint:
             action = Action.HOLD if gate.holding or gate.failures >= _NOT_FOUND_TRIES else Action.RETRY
         if action is Action.HOLD:
             gate.refused(ticket, self._clock(), answer.retry_after)
-            self._begin("hold", f"{self.name}: {answer}; holding, nothing is lost: {advice(answer)}")
+            self._conditions.begin("collector_holding", self.name, str(answer), todo=advice(answer))
         elif action is Action.RETRY:
             unreachable = answer.status == 0 and not answer.may_have_taken
             certain = unreachable or answer.status == 429 or answer.retry_after is not None
             gate.failed(ticket, self._clock(), answer.retry_after, certain)
             if certain or gate.failures > 1:  # a single one is not worth a line
-                self._begin("retry", f"{self.name}: {answer}; what was to go there is sent again")
+                self._conditions.begin("collector_failing", self.name, str(answer))
         else:
             if gate.succeeded(ticket, seconds):
                 self._end()
@@ -238,12 +238,9 @@ class Endpoint:
         if gate.holding is not was_holding:
             self._observer.held(self.name, gate.holding)
 
-    def _begin(self, kind: str, message: str) -> None:
-        self._episodes.begin(f"{kind} {self.name}", message)
-
     def _end(self) -> None:
-        for kind in ("hold", "retry"):
-            self._episodes.end(f"{kind} {self.name}", f"{self.name}: takes events again")
+        for name in ("collector_holding", "collector_failing"):
+            self._conditions.end(name, self.name)
 
     def resume(self) -> None:
         """Something was changed, such as the token: do not wait for the end of a pause."""

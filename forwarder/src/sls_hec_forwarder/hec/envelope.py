@@ -42,6 +42,15 @@ def identity(envelope: bytes) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def index_of(envelope: bytes) -> str:
+    """The index that it names; empty where that is the token's own, or cannot be told."""
+    try:
+        found = json.loads(envelope).get("index")
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
 def _skip(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     return found.end() if found else at

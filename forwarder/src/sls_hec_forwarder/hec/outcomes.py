@@ -8,18 +8,16 @@ from typing import Callable, Final
 from sls_hec_forwarder.backoff import Backoff
 from sls_hec_forwarder.delivery.batcher import Batch
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.answers import INCORRECT_INDEX, Action, Answer
 from sls_hec_forwarder.hec.deadletter import DeadLetter, Letterbox, SpoolFull
-from sls_hec_forwarder.hec.envelope import with_key
+from sls_hec_forwarder.hec.envelope import index_of, with_key
 from sls_hec_forwarder.hec.isolate import judge
 from sls_hec_forwarder.hec.observer import Observer
-from sls_hec_forwarder.logs import Episodes
 
 # A dead letter that could not be saved is tried again at this pace; its event is posted again, which also
 # finds out when the collector has come to like it.
 _UNSAVED: Final = 5.0
-
-_EPISODE: Final = "dead letters"
 
 
 class DeadLetters:
@@ -29,7 +27,7 @@ class DeadLetters:
         self,
         spool: Letterbox | None,
         observer: Observer,
-        episodes: Episodes,
+        conditions: Conditions,
         *,
         drop_unsaved: bool = False,
         fallback_index: str = "",
@@ -37,7 +35,7 @@ class DeadLetters:
         self.fallback_index = fallback_index
         self._spool = spool
         self._observer = observer
-        self._episodes = episodes
+        self._conditions = conditions
         self._drop_unsaved = drop_unsaved
 
     def save(self, letter: DeadLetter) -> bool:
@@ -47,16 +45,23 @@ class DeadLetters:
                 raise SpoolFull("there is no folder for dead letters (RELAY_SPOOL_DIR)")
             self._spool.append(letter)
         except SpoolFull as error:
-            what = f"{letter.endpoint} refuses events ({letter.text}) that cannot be saved: {error}"
+            what = f"{refusal(letter)}; it cannot be saved: {error}"
             if self._drop_unsaved:
+                self._conditions.occurred("events_discarded", letter.endpoint, what)
                 self._observer.discarded(letter.reason)
-                self._episodes.begin(_EPISODE, f"{what}; they are DROPPED, as RELAY_SPOOL_FULL=drop says")
                 return True
-            self._episodes.begin(_EPISODE, f"{what}; they are held: make room or raise RELAY_SPOOL_BYTES")
+            self._conditions.begin("dead_letters_unsaved", letter.endpoint, what)
             return False
-        self._episodes.end(_EPISODE, "dead letters are saved again")
+        self._conditions.end("dead_letters_unsaved", letter.endpoint)
+        self._conditions.occurred("dead_letters", letter.endpoint, refusal(letter))
         self._observer.dead_lettered(letter.reason, letter.code)
         return True
+
+    def rerouted(self, endpoint: str, answer: Answer, index: str) -> None:
+        """An event goes to the fallback index."""
+        text = f"refuses an event: {answer}: index {index!r}; it goes to {self.fallback_index!r}"
+        self._conditions.occurred("events_rerouted", endpoint, text)
+        self._observer.rerouted()
 
 
 class Outcomes:
@@ -118,7 +123,7 @@ class Outcomes:
             rerouted = _rerouted(piece.body, fallback)
             if rerouted != piece.body:
                 piece.original, piece.body = piece.body, rerouted
-                self._observer.rerouted()
+                self._dead_letters.rerouted(self._endpoint, answer, index_of(piece.original))
                 self._outbox.put_back(one, 0.0)
                 return
         now = self._clock()
@@ -140,6 +145,14 @@ class Outcomes:
             self._outbox.delivered(one)
         else:
             self._outbox.put_back(one, _UNSAVED)
+
+
+def refusal(letter: DeadLetter) -> str:
+    """The collector's words, and the index that they may be about."""
+    code = "" if letter.code is None else f", code {letter.code}"
+    status = f" (HTTP {letter.status}{code})" if letter.status else ""
+    index = index_of(letter.envelope)
+    return f"refuses an event: {letter.text}{status}" + (f": index {index!r}" if index else "")
 
 
 def _rerouted(envelope: bytes, index: str) -> bytes:

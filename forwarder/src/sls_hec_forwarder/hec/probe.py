@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import uuid
-from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, Optional
 
 from sls_hec_forwarder.hec.answers import ACK_DISABLED, INCORRECT_INDEX, Action, advice, classify
 from sls_hec_forwarder.hec.client import Client, no_answer
@@ -13,6 +14,10 @@ from sls_hec_forwarder.hec.connection import Connection, NoAnswer
 from sls_hec_forwarder.hec.target import Proxy, TlsFiles, targets
 from sls_hec_forwarder.hec.token import Token
 from sls_hec_forwarder.settings.model import HecSettings
+from sls_hec_forwarder.wire.rules import Destination
+
+#: The indexed field by which a search finds test events, or leaves them out.
+TEST_FIELD: Final = "sls_hec_test"
 
 
 class Finding(NamedTuple):
@@ -24,25 +29,30 @@ class Finding(NamedTuple):
     text: str
 
 
-def probe(settings: HecSettings, *, send_events: bool = False) -> Iterator[Finding]:
-    """Look at every collector: reachable, healthy, token, acknowledgement, indexes.
+def probe(
+    settings: HecSettings, destinations: Sequence[Destination], *, send_events: bool = False
+) -> Iterator[Finding]:
+    """Look at every collector: reachable, healthy, token, acknowledgement, where events go.
 
-    Nothing is indexed, unless `send_events` asks for one event in each index that the settings name:
-    there is no other way to learn whether the token may write there.
+    Nothing is indexed, unless `send_events` asks for one event for each of the `destinations`, and those
+    events that HEC_FALLBACK_INDEX adds: there is no other way to learn whether the token may write there.
     """
+    if settings.fallback_index:
+        more = [Destination(settings.fallback_index, each.sourcetype) for each in destinations]
+        destinations = list(dict.fromkeys([*destinations, *more]))
     tls = TlsFiles(settings)
     proxy = Proxy.parse(settings.proxy) if settings.proxy else None
     for target in targets(settings):
         with Connection(target, tls, settings.timeout, proxy) as connection:
             client = Client(connection, Token(settings.token), str(uuid.uuid4()), settings.gzip_level)
-            for step, ok, text in _look(client, settings, send_events):
+            for step, ok, text in _look(client, destinations, send_events):
                 yield Finding(str(target), step, ok, text)
 
 
 _Step = tuple[str, Optional[bool], str]
 
 
-def _look(client: Client, settings: HecSettings, send_events: bool) -> Iterator[_Step]:
+def _look(client: Client, destinations: Sequence[Destination], send_events: bool) -> Iterator[_Step]:
     try:
         client.connection.open()
         yield "connection", True, "open"
@@ -51,7 +61,8 @@ def _look(client: Client, settings: HecSettings, send_events: bool) -> Iterator[
         yield token
         if token[1]:
             yield _ack(client)
-            yield from _indexes(client, settings, send_events)
+            for each in destinations:
+                yield _destination(client, each, send_events)
     except NoAnswer as error:
         answer = no_answer(error)
         hint = f": {advice(answer)}" if error.operator else ": check the address, firewalls and proxies"
@@ -89,22 +100,22 @@ def _ack(client: Client) -> _Step:
     return "acknowledgement", None, str(answer)
 
 
-def _indexes(client: Client, settings: HecSettings, send_events: bool) -> Iterator[_Step]:
-    names = dict.fromkeys([settings.index, *(rule.index for rule in settings.topic_rules if rule.index)])
-    for name in names:
-        step = f"index {name or '(default of the token)'}"
-        if not send_events:
-            yield step, None, "can only be told by sending an event, which was not asked for"
-            continue
-        envelope = {"event": "test event of sls-hec-forwarder", "source": "sls-hec-forwarder check"}
-        if name:
-            envelope["index"] = name
-        if settings.sourcetype:
-            envelope["sourcetype"] = settings.sourcetype
-        answer = client.post(json.dumps(envelope).encode()).answer
-        if answer.action in (Action.DONE, Action.DONE_SLOW_DOWN):
-            yield step, True, "took a test event"
-        elif answer.code == INCORRECT_INDEX:
-            yield step, False, f"{answer}: create it, or allow it for the token"
-        else:
-            yield step, False, f"{answer}: {advice(answer)}"
+def _destination(client: Client, destination: Destination, send_events: bool) -> _Step:
+    sourcetype = f", sourcetype {destination.sourcetype}" if destination.sourcetype else ""
+    step = f"index {destination.index or '(default of the token)'}{sourcetype}"
+    if not send_events:
+        return step, None, "can only be told by sending a test event, which was not asked for"
+    envelope = {
+        "event": "test event of sls-hec-forwarder check",
+        "source": "sls-hec-forwarder check",
+        "fields": {TEST_FIELD: "true"},
+    }
+    envelope.update({key: value for key, value in dataclasses.asdict(destination).items() if value})
+    answer = client.post(json.dumps(envelope).encode()).answer
+    if answer.action in (Action.DONE, Action.DONE_SLOW_DOWN):
+        return step, True, f"took a test event ({TEST_FIELD}=true)"
+    if answer.code == INCORRECT_INDEX:
+        return step, False, f"{answer}: create the index, or allow it for the token"
+    if answer.action is Action.RETRY:
+        return step, False, f"{answer}: the collector takes nothing now, try again later"
+    return step, False, f"{answer}: {advice(answer)}"

@@ -12,6 +12,7 @@ from typing import Callable, Final
 
 from sls_hec_forwarder.backoff import Backoff
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.acks import Acks
 from sls_hec_forwarder.hec.client import Client
 from sls_hec_forwarder.hec.connection import Connection
@@ -22,7 +23,6 @@ from sls_hec_forwarder.hec.outcomes import DeadLetters, Outcomes
 from sls_hec_forwarder.hec.target import Proxy, TlsFiles, targets
 from sls_hec_forwarder.hec.token import Token
 from sls_hec_forwarder.hec.worker import Worker
-from sls_hec_forwarder.logs import Episodes
 from sls_hec_forwarder.settings.model import HecSettings
 
 _FIRST_RETRY: Final = 0.2
@@ -41,7 +41,7 @@ class Sender:
         settings: HecSettings,
         outbox: Outbox,
         *,
-        episodes: Episodes,
+        conditions: Conditions,
         observer: Observer | None = None,
         spool: Letterbox | None = None,
         drop_unsaved: bool = False,
@@ -56,11 +56,11 @@ class Sender:
         tls = TlsFiles(settings)
         proxy = Proxy.parse(settings.proxy) if settings.proxy else None
         dead_letters = DeadLetters(
-            spool, observer, episodes, drop_unsaved=drop_unsaved, fallback_index=settings.fallback_index
+            spool, observer, conditions, drop_unsaved=drop_unsaved, fallback_index=settings.fallback_index
         )
         self.token = Token(settings.token, read_token)
         self.endpoints = tuple(
-            Endpoint(target, Gate(settings.connections, retry, hold), episodes, observer, clock)
+            Endpoint(target, Gate(settings.connections, retry, hold), conditions, observer, clock)
             for target in targets(settings)
         )
         self._workers = []
@@ -82,7 +82,7 @@ class Sender:
                         acks,
                         settings.ack,
                         self.token,
-                        episodes,
+                        conditions,
                         observer,
                         clock,
                     )
@@ -100,7 +100,8 @@ class Sender:
         for worker in self._workers:
             worker.stop()
         for worker in self._workers:
-            worker.join(max(0.0, deadline - time.monotonic()))
+            if worker.ident is not None:  # started: there may be no room for so many threads
+                worker.join(max(0.0, deadline - time.monotonic()))
         return not any(worker.is_alive() for worker in self._workers)
 
     def replace_token(self, token: str) -> None:

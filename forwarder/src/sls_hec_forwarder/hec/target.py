@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from sls_hec_forwarder.names import host_of, server_name
 from sls_hec_forwarder.settings.model import HecSettings
 
 _BASE: Final = "/services/collector"
@@ -32,12 +33,24 @@ class Target:
             raise ValueError("expected http://host:port or https://host:port")
         tls = parts.scheme == "https"
         prefix = parts.path.partition(_BASE)[0].rstrip("/")
-        return cls(tls, parts.hostname, parts.port or (443 if tls else 80), prefix)
+        return cls(tls, host_of(url), parts.port or (443 if tls else 80), prefix)
 
     @property
     def authority(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        """Whom a proxy is to connect to."""
+        return self._with_port(self.host)
+
+    @property
+    def host_header(self) -> str:
+        return self._with_port(self.name)
+
+    @property
+    def name(self) -> str:
+        """The host as TLS and HTTP servers know it."""
+        return server_name(self.host)
+
+    def _with_port(self, host: str) -> str:
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     def __str__(self) -> str:
         return f"{'https' if self.tls else 'http'}://{self.authority}{self.prefix}"
@@ -71,7 +84,7 @@ class Proxy:
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             authorization = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
-        return cls(parts.hostname, parts.port or 3128, authorization)
+        return cls(host_of(url), parts.port or 3128, authorization)
 
     def __repr__(self) -> str:
         return f"Proxy({self.host}:{self.port})"

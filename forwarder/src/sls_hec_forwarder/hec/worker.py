@@ -9,6 +9,7 @@ from typing import Callable, Final
 
 from sls_hec_forwarder.delivery.batcher import Batch
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.acks import Acks, Poll, parse_answers
 from sls_hec_forwarder.hec.answers import ACK_DISABLED, Action, Answer, classify
 from sls_hec_forwarder.hec.client import Client
@@ -17,7 +18,6 @@ from sls_hec_forwarder.hec.endpoints import Endpoint, Ticket
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.outcomes import Outcomes
 from sls_hec_forwarder.hec.token import Token
-from sls_hec_forwarder.logs import Episodes
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Worker(threading.Thread):
         acks: Acks,
         ack: str,
         token: Token,
-        episodes: Episodes,
+        conditions: Conditions,
         observer: Observer,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -52,7 +52,7 @@ class Worker(threading.Thread):
         self._acks = acks
         self._ack = ack
         self._token = token
-        self._episodes = episodes
+        self._conditions = conditions
         self._observer = observer
         self._clock = clock
         self._opened = 0
@@ -158,7 +158,7 @@ class Worker(threading.Thread):
             self._client.sticky = True
             self._outbox.keep(batch)
             self._lost(self._acks.accepted(batch, answer.ack_id, self._clock()))
-            self._episodes.end(f"no ack {self._endpoint.name}", f"{self._endpoint.name}: acknowledges events")
+            self._conditions.end("acks_missing", self._endpoint.name)
         elif answer.action in (Action.DONE, Action.DONE_SLOW_DOWN) or not self._client.sticky:
             self._without_ack()
             self._outcomes.delivered(batch)
@@ -170,12 +170,8 @@ class Worker(threading.Thread):
     def _without_ack(self) -> None:
         self._client.sticky = False
         if self._ack == "on":
-            name = self._endpoint.name
-            self._episodes.begin(
-                f"no ack {name}",
-                f"{name}: gives no acknowledgement although HEC_ACK=on; events count as delivered when "
-                "accepted: enable acknowledgement for the token, or set HEC_ACK=auto",
-            )
+            text = "gives no acknowledgement although HEC_ACK=on"
+            self._conditions.begin("acks_missing", self._endpoint.name, text)
 
     def _follow_acks(self) -> None:
         now = self._clock()
@@ -185,11 +181,10 @@ class Worker(threading.Thread):
                 self._ask(poll)
 
     def _ask(self, poll: Poll) -> None:
-        trouble = f"ack {self._endpoint.name}"
         try:
             response = self._client.acks(poll.channel, poll.ids)
         except NoAnswer as error:
-            self._no_acks(trouble, str(error))
+            self._no_acks(str(error))
             return
         if self._client.moved():
             self._lost(self._acks.give_up())
@@ -201,21 +196,17 @@ class Worker(threading.Thread):
             if answer.code == ACK_DISABLED:
                 self._lost(self._acks.give_up())
                 self._acks.renew()
-            self._no_acks(trouble, self._token.hide(str(answer)))
+            self._no_acks(self._token.hide(str(answer)))
             return
-        self._episodes.end(trouble, f"{self._endpoint.name}: tells again what is indexed")
+        self._conditions.end("acks_failing", self._endpoint.name)
         now = self._clock()
         for done in self._acks.answered(poll.channel, found, now):
             self._observer.acknowledged(self._endpoint.name, done.batch.events, now - done.since)
             self._outcomes.delivered(done.batch)
 
-    def _no_acks(self, trouble: str, text: str) -> None:
+    def _no_acks(self, text: str) -> None:
         self._acks.unanswered()
-        self._episodes.begin(
-            trouble,
-            f"{self._endpoint.name}: does not tell what is indexed: {text}; events are sent again when not "
-            "acknowledged in time",
-        )
+        self._conditions.begin("acks_failing", self._endpoint.name, f"does not tell what is indexed: {text}")
 
     def _lost(self, batches: list[Batch]) -> None:
         """Accepted, but it cannot be told any more whether it was indexed."""

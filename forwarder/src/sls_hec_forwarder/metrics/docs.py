@@ -11,15 +11,17 @@ _HEAD = """# Metrics
 <!-- Rendered by `python -m sls_hec_forwarder.metrics.docs > docs/metrics.md`; a test compares them. -->
 
 With `RELAY_METRICS` set to a port or to `unix:/path`, each instance of the relay serves the Prometheus text
-format at `/metrics`, on loopback or that socket only. `/healthz` answers 200 while the instance is a working
-member of its consumer group, else 503. Nothing else is served.
+format at `/metrics`, on loopback or that socket only. `/healthz` answers 200 while the instance is ready: a
+member of its consumer group, and no critical [condition](health.md) stands; else 503. Its body is the health
+report as JSON either way. `/livez` answers 200 while the process itself works, whatever the world around it
+does: a supervisor that restarts it may ask that. Nothing else is served.
 
 Beside these there are the `process_*` metrics (CPU, memory, file descriptors) of the official Prometheus
 client. Counters begin at 0 with the process.
 
-What to watch first: `sls_hec_shard_lag_seconds` grows when the relay or the collector is too slow,
-`sls_hec_endpoint_holding` is 1 when somebody has to act, and any increase of `sls_hec_expired_ranges_total`
-or `sls_hec_discarded_events_total` is lost data.
+What to watch first: `sls_hec_ready` is 0 when somebody has to act, and `sls_hec_condition` says why.
+`sls_hec_shard_lag_seconds` grows when the relay or the collector is too slow. Any increase of
+`sls_hec_expired_ranges_total` or `sls_hec_discarded_events_total` is lost data.
 """
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Callable
 
 from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from sls_hec_forwarder.health.model import Health
 from sls_hec_forwarder.hec.target import targets
 from sls_hec_forwarder.metrics.observers import CountingHec, CountingSls
 from sls_hec_forwarder.metrics.server import Answer, MetricsServer
-from sls_hec_forwarder.metrics.state import ConsumerState, OutboxState, StateCollector
+from sls_hec_forwarder.metrics.state import OutboxState, StateCollector
 from sls_hec_forwarder.settings.model import Settings
+
+_JSON = "application/json"
 
 # A second series for each counter that nobody asks for; the client only offers this switch for all.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -28,15 +32,19 @@ class Metrics:
         self.sls = CountingSls(self.registry)
         self.hec = CountingHec(self.registry, tuple(str(target) for target in targets(settings.hec)))
         self._state = StateCollector()
+        self._health: Health | None = None
+        self._alive: Callable[[], bool] = lambda: True
         self.registry.register(self._state)
         ProcessCollector(registry=self.registry)
         where = settings.relay.metrics
-        routes = {"/metrics": self._metrics, "/healthz": self._health}
+        routes = {"/metrics": self._metrics, "/healthz": self._readiness, "/livez": self._liveness}
         self._server = None if where == "off" else MetricsServer(where, routes)
 
-    def watch(self, consumer: ConsumerState, outbox: OutboxState) -> None:
-        """Show the state of these from now on."""
-        self._state.watch(consumer, outbox)
+    def watch(self, health: Health, outbox: OutboxState, alive: Callable[[], bool]) -> None:
+        """Show these from now on; `alive`: the process does its work, whatever the world around it does."""
+        self._health = health
+        self._alive = alive
+        self._state.watch(health, outbox)
 
     def start(self) -> None:
         """Raises OperatorError when the address cannot be listened on."""
@@ -55,7 +63,13 @@ class Metrics:
     def _metrics(self) -> Answer:
         return Answer(200, CONTENT_TYPE_LATEST, generate_latest(self.registry))
 
-    def _health(self) -> Answer:
-        if self._state.healthy:
-            return Answer(200, "text/plain", b"ok\n")
-        return Answer(503, "text/plain", b"not a member of the consumer group\n")
+    def _readiness(self) -> Answer:
+        if self._health is None:
+            return Answer(503, _JSON, b'{"status": "starting", "ready": false, "conditions": []}\n')
+        report = self._health.report()
+        return Answer(200 if report["ready"] else 503, _JSON, json.dumps(report).encode("ascii") + b"\n")
+
+    def _liveness(self) -> Answer:
+        if self._alive():
+            return Answer(200, "text/plain", b"alive\n")
+        return Answer(503, "text/plain", b"a thread that everything depends on has ended or hangs\n")

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import socketserver
 import stat
-import threading
+import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Callable, NamedTuple
 
+from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.errors import OperatorError
+from sls_hec_forwarder.periodic import Periodic
 
 #: Patience (seconds) with a client that sends or takes nothing.
 _CLIENT_TIMEOUT = 5.0
 #: How often (seconds) the thread looks whether it has to end.
 _LOOK = 0.1
+#: First and longest pause (seconds) after the thread could not serve.
+_RETRY = (0.1, 10.0)
+#: Time (seconds) for the thread to end.
+_END = 5.0
+
+_log = logging.getLogger(__name__)
 
 
 class Answer(NamedTuple):
@@ -40,7 +49,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         route = self.server.routes.get(self.path.partition("?")[0])
-        answer = route() if route else Answer(404, "text/plain", b"only /metrics and /healthz are here\n")
+        answer = (
+            route() if route else Answer(404, "text/plain", b"only /metrics, /healthz and /livez are here\n")
+        )
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
@@ -55,12 +66,20 @@ class _Server(socketserver.TCPServer):
     """One client at a time: scrapes are rare and short."""
 
     allow_reuse_address = True
+    timeout = _LOOK
     routes: Routes
 
     def __init__(self, address: Any, routes: Routes) -> None:
         self.routes = routes
         self._client: socket.socket | None = None
         super().__init__(address, _Handler)
+
+    def get_request(self) -> Any:
+        try:
+            return super().get_request()
+        except OSError:  # such as no descriptor left: the client still waits, and would be tried at once
+            time.sleep(_LOOK)
+            raise
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         self._client = request
@@ -73,7 +92,7 @@ class _Server(socketserver.TCPServer):
         """Clients that break off are their own trouble."""
 
     def hang_up(self) -> None:
-        """End a client that would hold `shutdown` up."""
+        """End a client that would hold the thread up."""
         client = self._client
         if client is not None:
             with contextlib.suppress(OSError):  # it has just ended by itself
@@ -107,7 +126,7 @@ class MetricsServer:
         self._where = where
         self._routes = routes
         self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: Periodic | None = None
 
     @property
     def address(self) -> Any:
@@ -126,19 +145,26 @@ class MetricsServer:
                 f"RELAY_METRICS: cannot listen on {self._where}: {problem.strerror or problem}; "
                 "is another instance using it?"
             ) from problem
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(_LOOK,), name="metrics")
+        self._thread = Periodic(
+            *("metrics", f"serving {self._where}", self._serve),
+            log=_log,
+            interval=0.0,
+            backoff=CountingBackoff(*_RETRY),
+        )
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread and free the address. May be called again."""
+        """End the thread, within some seconds, and free the address. May be called again."""
         if self._server is None or self._thread is None:
             return
-        # shutdown() waits for the client being served, which hang_up() ends; one more may have been waiting.
-        stopper = threading.Thread(target=self._server.shutdown, name="metrics-stop")
-        stopper.start()
-        while stopper.is_alive():
+        deadline = time.monotonic() + _END
+        # It ends behind the client being served, and one more may have been waiting.
+        while not self._thread.stop(_LOOK) and time.monotonic() < deadline:
             self._server.hang_up()
-            stopper.join(_LOOK)
-        self._thread.join()
         self._server.server_close()
         self._server = self._thread = None
+
+    def _serve(self) -> None:
+        """One client, if one comes soon."""
+        if self._server is not None:
+            self._server.handle_request()

@@ -1,39 +1,20 @@
-"""Gauges that are read from the running relay at the moment of a scrape."""
+"""Gauges that are read from the running relay at the moment of a scrape. What is not known has no sample."""
 
 from __future__ import annotations
 
 import platform
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.metadata import version
-from typing import Callable, Protocol
+from typing import Protocol
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sls_hec_forwarder.health.catalogue import Severity
+from sls_hec_forwarder.health.facts import Facts
+from sls_hec_forwarder.health.model import Health
 from sls_hec_forwarder.metrics import table
 from sls_hec_forwarder.metrics.table import Definition
-
-
-class ShardState(Protocol):
-    """What is known of a shard that is held; seconds, None: not known, or nothing."""
-
-    @property
-    def shard(self) -> int: ...
-    @property
-    def lag(self) -> float | None: ...
-    @property
-    def oldest(self) -> float | None: ...
-
-
-class ConsumerState(Protocol):
-    """The group member; `last_heartbeat` in monotonic seconds."""
-
-    @property
-    def alive(self) -> bool: ...
-    @property
-    def last_heartbeat(self) -> float | None: ...
-    def shards(self) -> Sequence[ShardState]: ...
 
 
 class OutboxState(Protocol):
@@ -48,19 +29,13 @@ class OutboxState(Protocol):
 class StateCollector(Collector):
     """Only build info until `watch` was called."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._consumer: ConsumerState | None = None
+    def __init__(self) -> None:
+        self._health: Health | None = None
         self._outbox: OutboxState | None = None
 
-    def watch(self, consumer: ConsumerState, outbox: OutboxState) -> None:
-        self._consumer = consumer
+    def watch(self, health: Health, outbox: OutboxState) -> None:
+        self._health = health
         self._outbox = outbox
-
-    @property
-    def healthy(self) -> bool:
-        """The part that everything depends on runs."""
-        return self._consumer is not None and self._consumer.alive
 
     def describe(self) -> Iterator[Metric]:
         """Tells the registry the names without asking for values."""
@@ -72,22 +47,39 @@ class StateCollector(Collector):
         runtime = f"{platform.python_implementation()} {platform.python_version()}"
         build.add_metric([version("sls-hec-forwarder"), runtime], 1)
         yield build
-        if self._consumer is not None and self._outbox is not None:
-            yield from self._gauges(self._consumer, self._outbox)
+        if self._health is not None and self._outbox is not None:
+            yield from _measured(self._health.update())
+            yield from _conditions(self._health)
+            yield _gauge(table.BYTES_IN_FLIGHT, self._outbox.bytes_in_flight)
+            yield _gauge(table.BYTES_IN_FLIGHT_LIMIT, self._outbox.max_bytes)
 
-    def _gauges(self, consumer: ConsumerState, outbox: OutboxState) -> Iterator[Metric]:
-        shards = consumer.shards()
-        lag = _family(table.LAG)
-        for state in shards:
-            if state.lag is not None:
-                lag.add_metric([str(state.shard)], state.lag)
-        yield lag
-        yield _gauge(table.SHARDS_OWNED, len(shards))
-        yield _gauge(table.OLDEST, max((state.oldest or 0.0 for state in shards), default=0.0))
-        yield _gauge(table.BYTES_IN_FLIGHT, outbox.bytes_in_flight)
-        yield _gauge(table.BYTES_IN_FLIGHT_LIMIT, outbox.max_bytes)
-        if consumer.last_heartbeat is not None:
-            yield _gauge(table.HEARTBEAT_AGE, max(0.0, self._clock() - consumer.last_heartbeat))
+
+def _measured(facts: Facts) -> Iterator[Metric]:
+    lag = _family(table.LAG)
+    for shard in facts.shards:
+        if shard.lag is not None:
+            lag.add_metric([str(shard.shard)], shard.lag)
+    yield lag
+    yield _gauge(table.LAG_UNKNOWN, sum(shard.lag is None for shard in facts.shards))
+    yield _gauge(table.SHARDS_OWNED, len(facts.shards))
+    yield _gauge(table.OLDEST, max((shard.oldest_undelivered or 0.0 for shard in facts.shards), default=0.0))
+    if facts.heartbeat_age is not None:
+        yield _gauge(table.HEARTBEAT_AGE, facts.heartbeat_age)
+    if facts.spool_bytes is not None and facts.spool_limit is not None:
+        yield _gauge(table.SPOOL_BYTES, facts.spool_bytes)
+        yield _gauge(table.SPOOL_LIMIT, facts.spool_limit)
+
+
+def _conditions(health: Health) -> Iterator[Metric]:
+    standing = health.conditions.standing()
+    each_one, counts = _family(table.CONDITION), _family(table.CONDITIONS)
+    for condition in standing:
+        each_one.add_metric([condition.name, condition.subject, condition.severity.value], 1)
+    for severity in Severity:
+        counts.add_metric([severity.value], sum(each.severity is severity for each in standing))
+    yield each_one
+    yield counts
+    yield _gauge(table.READY, int(health.ready))
 
 
 def _family(definition: Definition) -> GaugeMetricFamily:

@@ -164,9 +164,29 @@ SHARDS_OWNED = Definition("sls_hec_shards_owned", GAUGE, "Shards that this consu
 LAG = Definition(
     "sls_hec_shard_lag_seconds",
     GAUGE,
-    "Age of the next log to be pulled of a shard that this consumer holds; 0 when there is none",
+    "Age of the next log to be pulled of a shard that this consumer holds; 0 when there is none, no sample "
+    "while it is not known",
     ("shard",),
 )
+LAG_UNKNOWN = Definition(
+    "sls_hec_shards_lag_unknown", GAUGE, "Shards that this consumer holds and whose lag is not known"
+)
+CONDITION = Definition(
+    "sls_hec_condition",
+    GAUGE,
+    "1 for each [condition](health.md) that stands now",
+    ("name", "subject", "severity"),
+)
+CONDITIONS = Definition(
+    "sls_hec_conditions", GAUGE, "How many conditions stand now, by `warning` and `critical`", ("severity",)
+)
+READY = Definition(
+    "sls_hec_ready",
+    GAUGE,
+    "1 for a member of the group without a critical condition, as `/healthz` says, else 0",
+)
+SPOOL_BYTES = Definition("sls_hec_spool_bytes", GAUGE, "Bytes of dead letters in RELAY_SPOOL_DIR")
+SPOOL_LIMIT = Definition("sls_hec_spool_bytes_limit", GAUGE, "Their bound, RELAY_SPOOL_BYTES")
 OLDEST = Definition(
     "sls_hec_oldest_undelivered_seconds",
     GAUGE,
@@ -223,12 +243,18 @@ TABLE = {
         HOLDING,
     ),
     "State": (
+        READY,
+        CONDITION,
+        CONDITIONS,
         SHARDS_OWNED,
         LAG,
+        LAG_UNKNOWN,
         OLDEST,
         BYTES_IN_FLIGHT,
         BYTES_IN_FLIGHT_LIMIT,
         HEARTBEAT_AGE,
+        SPOOL_BYTES,
+        SPOOL_LIMIT,
         BUILD,
     ),
 }

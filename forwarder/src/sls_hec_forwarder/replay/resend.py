@@ -19,10 +19,10 @@ from typing import Callable, Final
 from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import TransientError
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.deadletter import DeadLetter
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.sender import Sender
-from sls_hec_forwarder.logs import Episodes
 from sls_hec_forwarder.replay.selection import CannotSend, edited
 from sls_hec_forwarder.replay.spoolfile import SpoolFile
 from sls_hec_forwarder.settings.model import Settings
@@ -87,7 +87,7 @@ class Resend:
         *,
         rate: float,
         patience: float,
-        episodes: Episodes,
+        conditions: Conditions,
         observer: Observer | None = None,
         read_token: Callable[[], str] | None = None,
         edits: Mapping[str, str] | None = None,
@@ -105,7 +105,7 @@ class Resend:
         self._sender = Sender(
             hec,
             self._outbox,
-            episodes=episodes,
+            conditions=conditions,
             observer=observer,
             spool=self._refusals,
             read_token=read_token,

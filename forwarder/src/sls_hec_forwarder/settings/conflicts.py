@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from sls_hec_forwarder.settings.model import HecSettings, Settings, SlsSettings
-from sls_hec_forwarder.wire.rules import matches
+from sls_hec_forwarder.wire.rules import covered
 
 #: Heartbeats in a group's time-out, at least: so that two lost ones in a row cost no shard.
 BEATS_PER_TIMEOUT = 3
@@ -94,7 +94,7 @@ def _relay(settings: Settings) -> Iterator[Conflict]:
         yield Conflict(
             ("RELAY_LOG_CONSOLE", "RELAY_LOG_FILE"), "off, and no RELAY_LOG_FILE: nothing would be logged"
         )
-    hidden = [topic for topic in relay.topics_include if _covered(topic, relay.topics_exclude)]
+    hidden = [topic for topic in relay.topics_include if covered(topic, relay.topics_exclude)]
     if hidden:
         yield Conflict(
             ("RELAY_TOPICS_INCLUDE", "RELAY_TOPICS_EXCLUDE"),
@@ -102,16 +102,10 @@ def _relay(settings: Settings) -> Iterator[Conflict]:
         )
     topics = [rule.topic for rule in hec.topic_rules]
     for number, topic in enumerate(topics):
-        if _covered(topic, topics[:number]):
+        if covered(topic, topics[:number]):
             yield Conflict(
                 ("HEC_TOPIC_RULES",), f"the rule of {topic} is never reached: the first match wins"
             )
-
-
-def _covered(topic: str, patterns: Collection[str]) -> bool:
-    """Whether one of the patterns matches all that the pattern `topic` matches."""
-    # A pattern that ends in * is covered only by one that does, too; its own * then counts as any text.
-    return any(matches(pattern, topic) if pattern.endswith("*") else pattern == topic for pattern in patterns)
 
 
 def warnings(settings: Settings) -> list[str]:

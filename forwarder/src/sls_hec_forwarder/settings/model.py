@@ -125,6 +125,14 @@ class SlsSettings:
         "oldest",
         choices=("oldest", "end", "stop"),
     )
+    group_deleted: str = setting(
+        "SLS_GROUP_DELETED",
+        Kind.CHOICE,
+        "What to do when somebody deletes the consumer group while the relay runs: create it again with the "
+        "checkpoints that are known, or hold until somebody else does",
+        "recreate",
+        choices=("recreate", "hold"),
+    )
     heartbeat_interval: float = setting(
         "SLS_HEARTBEAT_INTERVAL", Kind.SECONDS, "Time between heartbeats", 5.0, low=1, high=60
     )
@@ -323,6 +331,23 @@ class RelaySettings:
         3.0,
         low=0.5,
         high=60,
+    )
+    bytes_unsaved: int = setting(
+        "RELAY_BYTES_UNSAVED",
+        Kind.BYTES,
+        "Encoded bytes beyond the saved checkpoints, which a crash repeats, per process; one of several "
+        "shards has half of it at most; a shard that reaches it is not pulled",
+        128 * 1024 * 1024,
+        low=1024 * 1024,
+        high=64 * 1024**3,
+    )
+    time_unsaved: float = setting(
+        "RELAY_TIME_UNSAVED",
+        Kind.SECONDS,
+        "A shard whose saved checkpoint lacks what was pulled this long ago is not pulled",
+        600.0,
+        low=10,
+        high=86400,
     )
     stop_timeout: float = setting(
         "RELAY_STOP_TIMEOUT",

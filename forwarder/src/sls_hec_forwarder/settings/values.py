@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
+from sls_hec_forwarder.names import host_of
 from sls_hec_forwarder.wire.rules import TopicRule
 
 _TRUE = {"true", "yes", "on", "1"}
@@ -114,7 +115,9 @@ def endpoint(text: str) -> str:
     host(found[1])
     if found[2]:
         _port(found[2])
-    return text.rstrip("/")
+    # SLS knows its names without the dot that may end an absolute one, and it is signed.
+    whole, end = text.rstrip("/"), found.end(1)
+    return whole[: end - 1] + whole[end:] if found[1].endswith(".") else whole
 
 
 def url(text: str, schemes: tuple[str, ...] = ("http", "https"), user: bool = False) -> str:
@@ -127,7 +130,7 @@ def url(text: str, schemes: tuple[str, ...] = ("http", "https"), user: bool = Fa
         raise ValueError
     if "@" in parts.netloc and not user:
         raise ValueError("it must not hold a user or password")
-    host(parts.hostname)
+    host(host_of(text))
     if port == 0 or any(character.isspace() for character in text):
         raise ValueError
     return text.rstrip("/")

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from importlib import metadata
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import requests
 from aliyun.log import LogClient
@@ -42,7 +42,13 @@ class Refused(Exception):
 
 
 class Api(LogClient):
-    """LogClient whose requests go through our session, once, and end in our errors."""
+    """LogClient whose requests go through our session, once, and end in our errors.
+
+    It sends what only looks, whatever method of the SDK is called.
+    """
+
+    #: HTTP methods of requests that may be sent. SLS's calls that look are all GET; none that writes is.
+    methods: ClassVar[frozenset[str]] = frozenset({"GET"})
 
     def __init__(
         self, settings: SlsSettings, consumer: str, credentials: CredentialsSource, timeout: float
@@ -88,6 +94,8 @@ class Api(LogClient):
         headers: dict[str, str],
         respons_body_type: str = "json",
     ) -> tuple[Any, dict[str, str]]:
+        if method not in self.methods:
+            raise AssertionError(f"{method} would change something, and this client only looks")
         headers["User-Agent"] = self._agent
         binary = respons_body_type != "json"
         try:
@@ -119,6 +127,12 @@ class Api(LogClient):
         if date:
             with self._seen_lock:
                 self._seen = (date, time.time())
+
+
+class WritingApi(Api):
+    """An Api that also changes things."""
+
+    methods = frozenset({"GET", "POST", "PUT"})
 
 
 def _parsed(content: bytes) -> Any:

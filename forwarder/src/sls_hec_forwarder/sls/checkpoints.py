@@ -6,11 +6,16 @@ import logging
 import random
 import threading
 import time
+from collections import deque
+from collections.abc import Mapping
 from typing import Callable, Protocol
 
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.delivery.lease import Lease
-from sls_hec_forwarder.sls.errors import NotMember, SlsError
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.periodic import Periodic
+from sls_hec_forwarder.sls.client import Checkpoint
+from sls_hec_forwarder.sls.errors import GroupMissing, NotMember, SlsError
 from sls_hec_forwarder.sls.observer import Observer
 from sls_hec_forwarder.sls.trouble import Trouble
 
@@ -29,7 +34,8 @@ class CheckpointCalls(Protocol):
 class Saver:
     """Saves the checkpoint of one lease; saves never overtake each other.
 
-    `lost` is called when SLS says that another consumer holds the shard.
+    `lost` is called when SLS says that another consumer holds the shard, `group_lost` when there is no such
+    group, or one without its checkpoints, and `moved` with the checkpoint that somebody else saved.
     """
 
     def __init__(
@@ -37,18 +43,27 @@ class Saver:
         client: CheckpointCalls,
         lease: Lease,
         observer: Observer,
+        conditions: Conditions,
         lost: Callable[[], None],
+        group_lost: Callable[[str], None],
+        moved: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.lease = lease
         self._client = client
         self._observer = observer
         self._lost = lost
+        self.group_lost = group_lost
+        self._moved = moved
+        # Cursors of saves that have no answer: SLS may have them all the same, at once or later.
+        self._unanswered: deque[str] = deque(maxlen=16)
         self._clock = clock
         self._saved = lease.committed
+        #: When a checkpoint was last saved, on `clock`; None before the first.
+        self.saved_at: float | None = None
         self._backoff = CountingBackoff(*_RETRY)
         self._not_before = 0.0
-        self._trouble = Trouble(_log, f"checkpoint of shard {lease.shard}", clock)
+        self._trouble = Trouble(conditions, "checkpoint_failing", f"shard {lease.shard}")
         self._lock = threading.Lock()
 
     @property
@@ -64,13 +79,20 @@ class Saver:
     def save(self, *, again: bool = False) -> bool:
         """Save what is committed, if that is new or `again`; whether SLS has it now."""
         with self._lock:
-            cursor = self.lease.committed
+            checkpoint = self.lease.checkpoint()
+            cursor = checkpoint.cursor
             if cursor == self._saved and not again:
                 return True
             if not self.lease.active:  # another consumer may own the shard and be further already
                 return False
+            self._unanswered.append(cursor)
             try:
                 self._client.save_checkpoint(self.lease.shard, cursor)
+            except GroupMissing as problem:
+                self._not_before = self._clock() + self._backoff.next()
+                self._observer.failed("checkpoint", problem.kind)
+                self.group_lost(str(problem))
+                return False
             except NotMember as problem:
                 self._trouble.failed(problem)
                 self._observer.failed("checkpoint", problem.kind)
@@ -81,12 +103,28 @@ class Saver:
                 self._trouble.failed(problem)
                 self._observer.failed("checkpoint", problem.kind)
                 return False
+            self._unanswered.pop()
             self._saved = cursor
+            self.lease.saved(checkpoint)
+            self.saved_at = self._clock()
             self._not_before = 0.0
             self._backoff.reset()
             self._trouble.over()
             self._observer.checkpoint_saved(self.lease.shard)
             return True
+
+    def is_foreign(self, in_group: str) -> bool:
+        """Whether the group's checkpoint is one that this saver has not saved."""
+        return self.lease.active and in_group != self._saved and in_group not in self._unanswered
+
+    def foreign(self, in_group: str) -> None:
+        """Twice in a row the group had this checkpoint, which is somebody else's."""
+        if not self.lease.active:
+            return
+        if in_group:
+            self._moved(in_group)
+        else:
+            self.group_lost(f"the consumer group has no checkpoint of shard {self.lease.shard} any more")
 
     def save_finally(self, timeout: float) -> bool:
         """Try until what is committed is saved, the lease is revoked or `timeout` seconds ran out."""
@@ -103,13 +141,28 @@ class Saver:
 class Checkpoints:
     """The thread that saves the checkpoints of all shards that are read."""
 
-    def __init__(self, interval: float, rng: random.Random | None = None) -> None:
-        self._interval = interval
-        self._rng = rng or random.Random()  # noqa: S311 - no secret
+    def __init__(
+        self,
+        interval: float,
+        look: Callable[[], Mapping[int, Checkpoint]],
+        conditions: Conditions,
+        rng: random.Random | None = None,
+    ) -> None:
+        """`interval` in seconds; `look` asks SLS for the group's checkpoints."""
+        self._look = look
         self._savers: dict[int, Saver] = {}
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sls-checkpoints", daemon=True)
+        self._thread = Periodic(
+            *("sls-checkpoints", "saving checkpoints", self._save_due),
+            log=_log,
+            conditions=conditions,
+            interval=interval,
+            # Not longer than usual: one shard's trouble must not keep the others waiting.
+            backoff=CountingBackoff(interval, interval),
+            first_pause=interval,
+            once_more=True,
+            rng=rng,
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -124,27 +177,60 @@ class Checkpoints:
 
     def finish(self, timeout: float) -> bool:
         """Save what is still unsaved and end the thread; False when `timeout` seconds were not enough."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return self._thread.stop(timeout)
 
-    def _run(self) -> None:
-        while True:
-            stopping = self._stop.wait(self._interval * self._rng.uniform(0.8, 1.0))
-            for saver in self._snapshot():
-                if saver.due:
-                    self._save(saver)
-            if stopping:
-                return
+    def compare(self, in_group: Mapping[int, Checkpoint]) -> None:
+        """The group's checkpoints as SLS has them: see whether somebody else has set one that is ours."""
+        self._obey([each for each in self._snapshot() if _is_foreign(each, in_group)])
 
-    @staticmethod
-    def _save(saver: Saver) -> None:
+    def _save_due(self) -> None:
+        due = [each for each in self._snapshot() if each.due]
+        if not due:
+            return
+        # What somebody set meanwhile, in the console for example, must not be overwritten unseen.
+        foreign = self._obey(due)
+        unforeseen: tuple[int, Exception] | None = None
+        for saver in due:
+            try:
+                if saver not in foreign and saver.due:
+                    saver.save()
+            except Exception as problem:  # noqa: BLE001, PERF203 - costs one save, not all; raised below
+                unforeseen = saver.lease.shard, problem
+        if unforeseen is not None:
+            shard, error = unforeseen
+            raise RuntimeError(f"checkpoint of shard {shard}: {error}") from error
+
+    def _obey(self, savers: list[Saver]) -> list[Saver]:
+        """Those of whom two looks in a row have the same checkpoint of somebody else; they are told."""
+        first = self._find_foreign(savers)
+        second = self._find_foreign(list(first)) if first else {}
+        foreign = [saver for saver, cursor in second.items() if first[saver] == cursor]
+        for saver in foreign:
+            saver.foreign(second[saver])
+        return foreign
+
+    def _find_foreign(self, savers: list[Saver]) -> dict[Saver, str]:
+        if not savers:
+            return {}
+        before = [(saver, saver.saved) for saver in savers]
         try:
-            saver.save()
-        except Exception:  # noqa: BLE001 - a bug must cost one save, not all of them
-            _log.exception("checkpoint of shard %d: unexpected error", saver.lease.shard)
+            in_group = self._look()
+        except GroupMissing as problem:
+            savers[0].group_lost(str(problem))
+            return {}
+        except SlsError:  # the watch asks the same, and tells; saving goes on as far as it can
+            return {}
+        return {
+            saver: in_group[saver.lease.shard].cursor
+            for saver, saved in before
+            if saver.saved == saved and _is_foreign(saver, in_group)
+        }
 
     def _snapshot(self) -> list[Saver]:
         with self._lock:
             return list(self._savers.values())
+
+
+def _is_foreign(saver: Saver, in_group: Mapping[int, Checkpoint]) -> bool:
+    entry = in_group.get(saver.lease.shard)
+    return entry is not None and saver.is_foreign(entry.cursor)

@@ -1,100 +1,20 @@
-"""The calls to SLS that the relay makes, with answers and errors of its own."""
+"""All calls to SLS that the relay makes: those that look, and those that change something."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, Callable, TypeVar
+from collections.abc import Collection
+from typing import ClassVar
 
-from sls_hec_forwarder.settings.model import SlsSettings
-from sls_hec_forwarder.sls.api import BODY, PACKED, Api, Refused
-from sls_hec_forwarder.sls.credentials import CredentialsSource
-from sls_hec_forwarder.sls.errors import (
-    AuthFailed,
-    ClockSkewed,
-    Refusal,
-    ServiceFault,
-    SlsError,
-    classify,
-)
-from sls_hec_forwarder.sls.pulled import Pulled, first_cursor
+from sls_hec_forwarder.sls.api import Api, WritingApi
+from sls_hec_forwarder.sls.read_client import Checkpoint, Group, ReadClient, Shard, rows
 
-_T = TypeVar("_T")
+__all__ = ["Checkpoint", "Group", "ReadClient", "Shard", "SlsClient"]
 
 
-@dataclass(frozen=True)
-class Group:
-    """A consumer group as SLS has it; `timeout` in seconds."""
+class SlsClient(ReadClient):
+    """A ReadClient that can write as well, as one consumer: for `run` and `reset`, and for nothing else."""
 
-    name: str
-    timeout: int
-    in_order: bool
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a group stands in one shard; `cursor` and `owner` may be empty, `updated` is in unix seconds."""
-
-    shard: int
-    cursor: str
-    owner: str
-    updated: float
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A shard as SLS lists it; `created` in unix seconds."""
-
-    shard: int
-    read_only: bool
-    created: int
-
-
-class SlsClient:
-    """One project, logstore and group, as one consumer. Every method is one request and raises SlsError.
-
-    Thread-safe. `timeout` (seconds) holds for connecting and for each wait for bytes.
-    """
-
-    def __init__(
-        self,
-        settings: SlsSettings,
-        consumer: str,
-        credentials: CredentialsSource,
-        *,
-        timeout: float | None = None,
-    ) -> None:
-        self.settings = settings
-        self.consumer = consumer
-        self.place = f"{settings.project}/{settings.logstore}"
-        self._credentials = credentials
-        self._api = Api(settings, consumer, credentials, settings.timeout if timeout is None else timeout)
-        self._names = (settings.project, settings.logstore)
-        self._group_names = (*self._names, settings.group)
-
-    def close(self) -> None:
-        self._api.drop_connections()
-
-    def drop_connections(self) -> None:
-        """Close idle connections; the next request makes a new one, with the certificates of that time."""
-        self._api.drop_connections()
-
-    @property
-    def clock_skew(self) -> float | None:
-        """Seconds that this machine's clock is ahead of SLS's, by its last answer; None before that."""
-        return self._api.clock_skew
-
-    # Consumer group
-
-    def list_groups(self) -> list[Group]:
-        def call() -> list[Group]:
-            answer = self._api.list_consumer_group(*self._names)
-            return [
-                Group(each.get_consumer_group_name(), int(each.get_timeout()), bool(each.is_in_order()))
-                for each in answer.get_consumer_groups()
-            ]
-
-        return self._ask("ListConsumerGroup", call)
+    api_class: ClassVar[type[Api]] = WritingApi
 
     def create_group(self, timeout: int, in_order: bool) -> None:
         self._ask(
@@ -113,149 +33,21 @@ class SlsClient:
 
         def call() -> list[int]:
             answer = self._api.heart_beat(*self._group_names, self.consumer, sorted(shards))
-            return [int(each) for each in answer.get_shards()]
+            return [int(each) for each in rows(answer)]
 
         return self._ask("HeartBeat", call)
 
-    def checkpoint(self, shard: int) -> Checkpoint:
-        """The group's checkpoint of one shard."""
-
-        def call() -> Checkpoint:
-            (entry,) = self._api.get_check_point(*self._group_names, shard).get_consumer_group_check_points()
-            return _checkpoint(entry)
-
-        return self._ask("GetCheckPoint", call, shard)
-
-    def checkpoints(self) -> dict[int, Checkpoint]:
-        """The group's checkpoints of all shards, by shard."""
-
-        def call() -> dict[int, Checkpoint]:
-            entries = self._api.get_check_point(*self._group_names).get_consumer_group_check_points()
-            found = [_checkpoint(each) for each in entries]
-            return {each.shard: each for each in found}
-
-        return self._ask("GetCheckPoint", call)
-
-    def save_checkpoint(self, shard: int, cursor: str) -> None:
+    def save_checkpoint(self, shard: int, cursor: str, *, force: bool = False) -> None:
         """Save the checkpoint of a shard that this consumer holds; NotMember if SLS says it does not.
 
-        Never forced: a forced update (what the SDK's consumer sends) would overwrite the checkpoint of the
-        consumer that owns the shard by now.
+        `force`: whoever holds it. A forced update (what the SDK's consumer always sends) overwrites the
+        checkpoint of the consumer that owns the shard by now; it is for a group without members, and for one
+        that was made anew.
         """
         self._ask(
             "UpdateCheckPoint",
             lambda: self._api.update_check_point(
-                *self._group_names, shard, cursor, self.consumer, force_success=False
+                *self._group_names, shard, cursor, self.consumer, force_success=force
             ),
             shard,
         )
-
-    # Shards and logs
-
-    def list_shards(self) -> list[Shard]:
-        def call() -> list[Shard]:
-            return [_shard(each) for each in self._api.list_shards(*self._names).get_shards_info()]
-
-        return self._ask("ListShards", call)
-
-    def cursor(self, shard: int, at: str | int) -> str:
-        """The cursor at "begin", "end" or a receive time in unix seconds."""
-        return self._ask(
-            "GetCursor", lambda: _text(self._api.get_cursor(*self._names, shard, at).get_cursor()), shard
-        )
-
-    def cursor_time(self, shard: int, cursor: str) -> int:
-        """Receive time (unix seconds) of the log group at `cursor`."""
-        return self._ask(
-            "GetCursorTime",
-            lambda: int(self._api.get_cursor_time(*self._names, shard, cursor).get_cursor_time()),
-            shard,
-        )
-
-    def pull(self, shard: int, cursor: str, *, count: int = 1000, end_cursor: str = "") -> Pulled:
-        """Log groups from `cursor` on, `count` at most, before `end_cursor` if one is given."""
-        settings = self.settings
-        filtered = bool(settings.query or settings.processor)
-
-        def call() -> Pulled:
-            answer = self._api.pull_logs(
-                *self._names,
-                shard,
-                cursor,
-                count=count,
-                end_cursor=end_cursor or None,
-                query=settings.query or None,
-                processor=settings.processor or None,
-                accept_compress_type=settings.compression,
-            )
-            headers: Mapping[str, str] = answer.get_all_headers()
-            groups = answer.get_loggroup_count()
-            next_cursor = _text(answer.get_next_cursor())
-            seen = headers.get("x-log-cursor-time", "")
-            return Pulled(
-                shard=shard,
-                cursor=cursor,
-                next_cursor=next_cursor,
-                groups=groups,
-                first_cursor=None if filtered else first_cursor(headers, cursor, next_cursor, groups),
-                cursor_time=int(seen) if seen.isdigit() else None,
-                # With a query, an answer of no groups may only mean that the filter let none through.
-                caught_up=headers.get("x-log-end-of-cursor") == "1" or next_cursor == cursor,
-                compression=headers.get(PACKED, ""),
-                raw_bytes=answer.get_raw_size(),
-                body=getattr(answer, BODY) or b"",
-            )
-
-        return self._ask("PullLogs", call, shard)
-
-    def _ask(self, call_name: str, call: Callable[[], _T], shard: int | None = None) -> _T:
-        where = self.place if shard is None else f"{self.place}/{shard}"
-        try:
-            return call()
-        except Refused as refused:
-            raise self._error(call_name, where, refused.refusal) from None
-        except SlsError as problem:  # no answer
-            raise type(problem)(f"{call_name} {where}: {self._credentials.redact(str(problem))}") from problem
-        except (AttributeError, KeyError, TypeError, ValueError) as problem:
-            # The SDK reads answers without checking their shape.
-            raise ServiceFault(
-                f"{call_name} {where}: the answer is not SLS's ({type(problem).__name__}: "
-                f"{self._credentials.redact(str(problem))[:200]})",
-                status=200,
-            ) from problem
-
-    def _error(self, call_name: str, where: str, refusal: Refusal) -> SlsError:
-        kind = classify(refusal)
-        text = self._credentials.redact(" ".join(refusal.message.split()))[:500]
-        message = (
-            f"{call_name} {where}: {refusal.code or 'no error code'}: {text} "
-            f"(HTTP {refusal.status}, request {refusal.request_id or 'without id'})"
-        )
-        if kind is ClockSkewed and self.clock_skew is not None:
-            message += f"; this machine's clock is {self.clock_skew:+.0f} s off"
-        if kind is AuthFailed:
-            self._credentials.rejected()
-        return kind(message, status=refusal.status, code=refusal.code, request_id=refusal.request_id)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"expected a cursor, got {value!r}")
-    return value
-
-
-def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:
-    return Checkpoint(
-        shard=int(entry["shard"]),
-        cursor=str(entry.get("checkpoint") or ""),
-        owner=str(entry.get("consumer") or ""),
-        updated=int(entry.get("updateTime") or 0) / 1e6,
-    )
-
-
-def _shard(entry: Mapping[str, Any]) -> Shard:
-    return Shard(
-        shard=int(entry["shardID"]),
-        read_only=str(entry.get("status", "")).lower() == "readonly",
-        created=int(entry.get("createTime") or 0),
-    )

@@ -10,6 +10,9 @@ from typing import Callable
 
 from sls_hec_forwarder.delivery.lease import Fence
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.delivery.unsaved import Unsaved
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.health.facts import Facts
 from sls_hec_forwarder.settings.model import Settings, SlsSettings
 from sls_hec_forwarder.sls import group as groups
 from sls_hec_forwarder.sls.checkpoints import Checkpoints
@@ -17,8 +20,10 @@ from sls_hec_forwarder.sls.client import SlsClient
 from sls_hec_forwarder.sls.credentials import Reread, credentials_for
 from sls_hec_forwarder.sls.heartbeat import Heartbeat
 from sls_hec_forwarder.sls.membership import Action, Do, fence_timeout
+from sls_hec_forwarder.sls.memory import Memory
 from sls_hec_forwarder.sls.observer import Observer
 from sls_hec_forwarder.sls.positions import Positions
+from sls_hec_forwarder.sls.restore import Restorer
 from sls_hec_forwarder.sls.shard_reader import Encode, Phase, ShardReader, Surroundings
 from sls_hec_forwarder.sls.watch import WATCH_INTERVAL, Watch
 
@@ -27,6 +32,8 @@ _BEAT_TIMEOUT = 5.0
 #: Time (seconds) to end the parts, when the shards are given up.
 _END_TIME = 5.0
 _LOOK = 0.1
+#: What a pull of so long (seconds) ago said about the end of the shard is not known any more.
+_FRESH = 15.0
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +66,7 @@ class Consumer:
         encode: Encode,
         outbox: Outbox,
         *,
+        conditions: Conditions,
         observer: Observer | None = None,
         reread: Reread | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -69,23 +77,29 @@ class Consumer:
         self._settings = settings
         self._outbox = outbox
         self._encode = encode
+        self._conditions = conditions
         self._observer = observer or Observer()
         self._clock = clock
         self._wall = wall
         self._watch_interval = watch_interval
-        self._credentials = credentials_for(sls, reread)
+        self._credentials = credentials_for(sls, reread, conditions)
         self._client = SlsClient(sls, consumer, self._credentials)
         self._beat_client = SlsClient(
             sls, consumer, self._credentials, timeout=min(sls.timeout, _BEAT_TIMEOUT)
         )
-        self._positions = Positions(sls, self._client, wall)
-        self._checkpoints = Checkpoints(settings.relay.checkpoint_interval)
+        self._unsaved = Unsaved(settings.relay.bytes_unsaved, settings.relay.time_unsaved)
+        self._memory = Memory(clock)
+        self._positions = Positions(sls, self._client, wall, self._memory)
+        self._checkpoints = Checkpoints(
+            settings.relay.checkpoint_interval, self._client.checkpoints, conditions
+        )
         self._drain_time = settings.relay.stop_timeout
         self._readers: dict[int, ShardReader] = {}
         self._threads: set[ShardReader] = set()  # those, and others whose thread has not ended yet
         self._lock = threading.Lock()
         self._heartbeat: Heartbeat | None = None
         self._watch: Watch | None = None
+        self._restorer: Restorer | None = None
         self._stopped = False
         self._complete = True  # what was in flight when it stopped is delivered and saved
 
@@ -97,12 +111,18 @@ class Consumer:
         group = groups.ensure(self._client, sls)
         self._positions.prepare()
         fence = Fence(fence_timeout(group.timeout), self._clock)
+        restorer = self._restorer = Restorer(
+            self._client, self._memory, self._conditions, fence_open=fence.is_open, clock=self._clock
+        )
         heartbeat = self._heartbeat = Heartbeat(
             self._beat_client,
             fence,
             self._act,
             interval=sls.heartbeat_interval,
             group_timeout=group.timeout,
+            conditions=self._conditions,
+            missing=self._group_lost,
+            forgotten=self._forgotten,
             observer=self._observer,
             clock=self._clock,
         )
@@ -110,10 +130,16 @@ class Consumer:
             self._client,
             group,
             self._positions,
+            self._memory,
+            restorer,
             observer=self._observer,
+            conditions=self._conditions,
             timeout_changed=heartbeat.group_timeout_changed,
+            compare=self._checkpoints.compare,
+            restored=heartbeat.wake,
             all_read=self._all_read,
             interval=self._watch_interval,
+            clock=self._clock,
         )
         self._around = Surroundings(
             settings=sls,
@@ -125,6 +151,11 @@ class Consumer:
             encode=self._encode,
             permits=threading.Semaphore(self._settings.relay.pulls),
             observer=self._observer,
+            conditions=self._conditions,
+            unsaved=self._unsaved,
+            memory=self._memory,
+            group_lost=self._group_lost,
+            group_timeout=lambda: watch.group_timeout,
             read_only=watch.read_only,
             clock=self._clock,
         )
@@ -180,22 +211,37 @@ class Consumer:
         self._client.drop_connections()
         self._beat_client.drop_connections()
 
+    # What happens to the group
+
+    def _group_lost(self, text: str) -> None:
+        if self._restorer is not None and self._watch is not None:
+            self._restorer.lost(text)
+            self._watch.wake()
+
+    def _forgotten(self) -> None:
+        if self._restorer is not None and self._watch is not None:
+            self._restorer.suspect()
+            self._watch.wake()
+
     # What the heartbeat decides
 
     def _act(self, action: Action) -> None:
         with self._lock:
             if action.do is Do.START:
                 self._forget_ended()
-                reader = ShardReader(action.shard, self._around, self._ended)
+                reader = ShardReader(action.shard, action.term, self._around, self._ended)
                 reader.start()
                 self._readers[action.shard] = reader
                 self._threads.add(reader)
-            elif action.shard in self._readers:
+                return
+            held = self._readers.get(action.shard)
+            if held is not None and held.term == action.term:
                 if action.do is Do.RELEASE:
-                    self._readers[action.shard].release(self._drain_time)
+                    held.release(self._drain_time)
                 else:
                     # Its thread may take a while to notice; the shard may be assigned again before that.
-                    self._readers.pop(action.shard).revoke()
+                    del self._readers[action.shard]
+                    held.revoke()
 
     def _ended(self, reader: ShardReader) -> None:
         """Called from the reader's thread, as the last thing it does."""
@@ -206,7 +252,7 @@ class Consumer:
             if current:
                 del self._readers[reader.shard]
         if current and self._heartbeat is not None:
-            self._heartbeat.given_up(reader.shard)
+            self._heartbeat.given_up(reader.shard, reader.term)
 
     def _forget_ended(self) -> None:
         self._threads = {each for each in self._threads if not each.join(0)}
@@ -228,6 +274,25 @@ class Consumer:
         """When the last heartbeat that was answered was sent (monotonic seconds); None before the first."""
         return None if self._heartbeat is None else self._heartbeat.last_success
 
+    def facts(self) -> Facts:
+        """What is measured of this member, all but the spool."""
+        with self._lock:
+            readers = [reader for _, reader in sorted(self._readers.items())]
+        last, timeout = self.last_heartbeat, None if self._watch is None else self._watch.group_timeout
+        unowned, unowned_for = ((), 0.0) if self._watch is None else self._watch.unowned()
+        expires = self._credentials.expires
+        now = self._wall() - (self._client.clock_skew or 0.0)
+        return Facts(
+            joined=last is not None,
+            heartbeat_age=None if last is None else max(0.0, self._clock() - last),
+            group_timeout=timeout,
+            shards=tuple(reader.facts(self._state(reader).lag) for reader in readers),
+            unowned=unowned,
+            unowned_for=unowned_for,
+            clock_skew=self._client.clock_skew,
+            credentials_left=None if expires is None else expires - now,
+        )
+
     def shards(self) -> list[ShardState]:
         """The shards held now, in order."""
         with self._lock:
@@ -239,9 +304,10 @@ class Consumer:
         if plan is None or lease is None or saver is None:
             return ShardState(reader.shard, reader.phase, "", "", "", 0, None, None)
         lag: float | None = None
-        if plan.caught_up or plan.finished:
+        fresh = reader.last_pull is not None and self._clock() - reader.last_pull < _FRESH
+        if plan.finished or (plan.caught_up and fresh):
             lag = 0.0
-        elif plan.cursor_time is not None:
+        elif reader.phase is not Phase.EXPIRED and not plan.caught_up and plan.cursor_time is not None:
             lag = max(0.0, self._wall() - (self._client.clock_skew or 0.0) - plan.cursor_time)
         started = lease.oldest_started
         return ShardState(

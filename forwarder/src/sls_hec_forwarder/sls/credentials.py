@@ -12,6 +12,7 @@ import time
 from typing import Callable, Protocol
 
 from sls_hec_forwarder.errors import RelayError
+from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.access_key import AccessKey
 from sls_hec_forwarder.sls.ram_role import RoleCredentials
@@ -37,6 +38,10 @@ class CredentialsSource(Protocol):
     def reload(self, settings: SlsSettings) -> None:
         """The settings were read anew."""
 
+    @property
+    def expires(self) -> float | None:
+        """When the credentials end (unix seconds); None: never, or not known."""
+
     def redact(self, text: str) -> str:
         """`text` without secrets."""
 
@@ -44,10 +49,14 @@ class CredentialsSource(Protocol):
         """Ends what runs in the background."""
 
 
-def credentials_for(settings: SlsSettings, reread: Reread | None = None) -> CredentialsSource:
+def credentials_for(
+    settings: SlsSettings, reread: Reread | None = None, conditions: Conditions | None = None
+) -> CredentialsSource:
     """The credentials that `settings` ask for; `reread` is called when SLS refuses them."""
     if settings.ram_role:
-        return RoleCredentials(settings.ram_role, settings.metadata_url)
+        return RoleCredentials(
+            settings.ram_role, settings.metadata_url, conditions=conditions or Conditions()
+        )
     return SettingsCredentials(settings, reread)
 
 
@@ -84,6 +93,10 @@ class SettingsCredentials:
             self.reload(self._reread())
         except (RelayError, OSError) as problem:
             _log.error("cannot read the SLS credentials again, going on with the old ones: %s", problem)
+
+    @property
+    def expires(self) -> float | None:
+        return None
 
     def redact(self, text: str) -> str:
         return self._key.redact(text)

@@ -18,6 +18,8 @@ class SlsError(RelayError):
 
     #: Short name for metrics and for telling one trouble from the next.
     kind = "sls"
+    #: The call that it came from, such as "HeartBeat".
+    call = ""
 
     def __init__(self, message: str, *, status: int = 0, code: str = "", request_id: str = "") -> None:
         super().__init__(message)

@@ -6,8 +6,8 @@ import logging
 from typing import Protocol
 
 from sls_hec_forwarder.settings.model import SlsSettings
-from sls_hec_forwarder.sls.client import Group
 from sls_hec_forwarder.sls.errors import GroupExists, GroupMissing, GroupQuotaExceeded
+from sls_hec_forwarder.sls.read_client import Group
 
 #: Seconds without a heartbeat after which a consumer's shards are given away, in a group that is made here.
 DEFAULT_TIMEOUT = 40
@@ -15,12 +15,17 @@ DEFAULT_TIMEOUT = 40
 _log = logging.getLogger(__name__)
 
 
-class GroupCalls(Protocol):
-    """The calls of SlsClient that are used here."""
+class GroupList(Protocol):
+    """What it takes to look a group up; a ReadClient has it."""
 
     place: str
 
     def list_groups(self) -> list[Group]: ...
+
+
+class GroupCalls(GroupList, Protocol):
+    """The calls of SlsClient that are used here."""
+
     def create_group(self, timeout: int, in_order: bool) -> None: ...
     def update_group(self, timeout: int, in_order: bool) -> None: ...
 
@@ -35,7 +40,7 @@ def wanted(found: Group, settings: SlsSettings) -> Group:
     )
 
 
-def find(client: GroupCalls, name: str) -> Group:
+def find(client: GroupList, name: str) -> Group:
     """The group as SLS has it. Raises GroupMissing."""
     for group in client.list_groups():
         if group.name == name:
@@ -52,7 +57,7 @@ def ensure(client: GroupCalls, settings: SlsSettings) -> Group:
         found = find(client, settings.group)
     except GroupMissing:
         try:
-            return _create(client, settings)
+            return create(client, _first(settings))
         except GroupExists:  # another consumer was quicker
             found = find(client, settings.group)
     shall_be = wanted(found, settings)
@@ -64,19 +69,25 @@ def ensure(client: GroupCalls, settings: SlsSettings) -> Group:
     return shall_be
 
 
-def _create(client: GroupCalls, settings: SlsSettings) -> Group:
-    group = Group(settings.group, settings.group_timeout or DEFAULT_TIMEOUT, settings.in_order)
+def _first(settings: SlsSettings) -> Group:
+    return Group(settings.group, settings.group_timeout or DEFAULT_TIMEOUT, settings.in_order)
+
+
+def create(client: GroupCalls, group: Group) -> Group:
+    """Create the group that `client` is of. Raises SlsError as `ensure` does, and GroupExists."""
     try:
         client.create_group(group.timeout, group.in_order)
     except GroupQuotaExceeded as problem:
         names = ", ".join(sorted(each.name for each in client.list_groups()))
-        raise GroupQuotaExceeded(
+        full = GroupQuotaExceeded(
             f"{problem}; delete a consumer group that is not used any more, there are: {names}",
             status=problem.status,
             code=problem.code,
             request_id=problem.request_id,
-        ) from problem
-    _log.info("consumer group %s made: %s", group.name, _say(group))
+        )
+        full.call = problem.call
+        raise full from problem
+    _log.info("consumer group %s created: %s", group.name, _say(group))
     return group
 
 

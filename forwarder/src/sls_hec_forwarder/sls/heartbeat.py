@@ -14,7 +14,8 @@ from typing import Callable, Protocol
 
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.delivery.lease import Fence
-from sls_hec_forwarder.sls.errors import NotMember, SlsError
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.sls.errors import GroupMissing, NotMember, SlsError
 from sls_hec_forwarder.sls.membership import Action, Do, Membership, fence_timeout, heartbeat_interval
 from sls_hec_forwarder.sls.observer import Observer
 from sls_hec_forwarder.sls.trouble import Trouble
@@ -36,7 +37,9 @@ class Beats(Protocol):
 class Heartbeat:
     """Beats, renews the fence with the time of sending, and hands on the actions that follow.
 
-    `act` is called with one action at a time, in order; it must neither block nor call back.
+    `act` is called with one action at a time, in order; it must neither block nor call back. `missing` is
+    called when SLS has no such group, and `forgotten` when it does not know this consumer although its
+    heartbeats were in time.
     """
 
     def __init__(
@@ -47,6 +50,9 @@ class Heartbeat:
         *,
         interval: float,
         group_timeout: float,
+        conditions: Conditions,
+        missing: Callable[[str], None] = lambda _: None,
+        forgotten: Callable[[], None] = lambda: None,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
@@ -54,6 +60,8 @@ class Heartbeat:
         self._client = client
         self._fence = fence
         self._act = act
+        self._missing = missing
+        self._forgotten = forgotten
         self._observer = observer or Observer()
         self._wanted_interval = interval
         self._clock = clock
@@ -62,7 +70,7 @@ class Heartbeat:
         self._lock = threading.Lock()  # of the membership
         self._wake = threading.Event()
         self._finish = threading.Event()
-        self._trouble = Trouble(_log, "heartbeat", clock)
+        self._trouble = Trouble(conditions, "heartbeat_failing")
         self._backoff = CountingBackoff(0.2, interval)
         #: When the last heartbeat that was answered was sent, on `clock`; None before the first.
         self.last_success: float | None = None
@@ -83,10 +91,14 @@ class Heartbeat:
         self._interval = heartbeat_interval(self._wanted_interval, group_timeout)
         self._wake.set()
 
-    def given_up(self, shard: int) -> None:
-        """The shard is released completely; told to the server at once, so that its next owner can start."""
+    def given_up(self, shard: int, term: int) -> None:
+        """The lease of that term has ended; told to the server at once, so that its next owner can start."""
         with self._lock:
-            self._membership.given_up(shard)
+            self._membership.given_up(shard, term)
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Beat at once."""
         self._wake.set()
 
     def release_all(self) -> None:
@@ -142,10 +154,17 @@ class Heartbeat:
         except NotMember as problem:
             self._observer.failed("heartbeat", problem.kind)
             self._trouble.failed(problem)
+            if report and self._fence.is_open():
+                self._forgotten()
             with self._lock:
                 self._perform(self._membership.refused())
             # Join anew at once, but do not spin when that is refused as well.
             return 0.0 if report else self._backoff.next()
+        except GroupMissing as problem:
+            self._observer.failed("heartbeat", problem.kind)
+            self._missing(str(problem))
+            self._fence.close()
+            return self._backoff.next()
         except SlsError as problem:
             self._observer.failed("heartbeat", problem.kind)
             self._trouble.failed(problem)
@@ -172,4 +191,4 @@ class Heartbeat:
                 raise
             # No thread could be started: not held then, so that the server can offer it again.
             _log.error("shard %d cannot be read: %s", action.shard, problem)
-            self._membership.given_up(action.shard)
+            self._membership.given_up(action.shard, action.term)

@@ -1,18 +1,17 @@
-"""What `status` and `check` ask SLS: the group as it stands, and which rights are there. Changes nothing."""
+"""What `status` and `check` ask SLS: the group as it stands, and which rights are there.
+
+Nothing here can change anything: it works with a client that has no call for it.
+"""
 
 from __future__ import annotations
 
 import enum
-import secrets
 import time
 from dataclasses import dataclass
 from typing import Callable
 
-from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls import group as groups
-from sls_hec_forwarder.sls.client import Checkpoint, Group, Shard, SlsClient
-from sls_hec_forwarder.sls.credentials import CredentialsSource
 from sls_hec_forwarder.sls.errors import (
     AuthFailed,
     CursorInvalid,
@@ -21,6 +20,7 @@ from sls_hec_forwarder.sls.errors import (
     SlsError,
     Throttled,
 )
+from sls_hec_forwarder.sls.read_client import Checkpoint, Group, ReadClient, Shard
 
 # The group as it stands
 
@@ -57,7 +57,7 @@ class GroupStatus:
     taken_at: float
 
 
-def group_status(client: SlsClient, wall: Callable[[], float] = time.time) -> GroupStatus:
+def group_status(client: ReadClient, wall: Callable[[], float] = time.time) -> GroupStatus:
     """Ask for everything that is known of the group; two or three requests a shard. Raises SlsError."""
     group = groups.find(client, client.settings.group)
     checkpoints = client.checkpoints()
@@ -70,7 +70,7 @@ def group_status(client: SlsClient, wall: Callable[[], float] = time.time) -> Gr
     return GroupStatus(group, shards, tuple(owners), now)
 
 
-def _shard_status(client: SlsClient, shard: Shard, saved: Checkpoint | None, now: float) -> ShardStatus:
+def _shard_status(client: ReadClient, shard: Shard, saved: Checkpoint | None, now: float) -> ShardStatus:
     owner = saved.owner if saved is not None else ""
     if saved is None or not saved.cursor:
         return ShardStatus(shard.shard, shard.read_only, owner, "", None, None, None, None, expired=False)
@@ -104,6 +104,7 @@ class Right(enum.Enum):
     GRANTED = "granted"
     DENIED = "denied"
     UNKNOWN = "not known"
+    UNTRIED = "not tried"
 
 
 @dataclass(frozen=True)
@@ -127,27 +128,9 @@ ACTIONS = (
     "log:CreateConsumerGroup",
 )
 
-#: The number of a shard that no logstore has.
-_NO_SHARD = 2_000_000_000
 
-
-def rights(settings: SlsSettings, credentials: CredentialsSource) -> list[Finding]:
-    """Try each action in a way that changes nothing.
-
-    Calls that would change something are made so that SLS has to refuse them for another reason: by a
-    consumer that is not in the group, for a shard that does not exist, for a group that exists already.
-    """
-    stranger = f"check-{secrets.token_hex(8)}"
-    client = SlsClient(settings, stranger, credentials)
-    try:
-        return _try_all(client)
-    finally:
-        client.close()
-
-
-def _try_all(client: SlsClient) -> list[Finding]:
-    settings = client.settings
-    found: list[Group] = []
+def rights(client: ReadClient) -> list[Finding]:
+    """Try each action that only looks. Of one that changes something, only doing it would tell."""
     shards: list[Shard] = []
 
     def get_cursor() -> None:
@@ -155,30 +138,14 @@ def _try_all(client: SlsClient) -> list[Finding]:
             raise ServiceFault("there is no shard to ask for")
         client.cursor(shards[0].shard, "end")
 
-    def update_group() -> None:
-        # As it is; a group that does not exist is not made by that.
-        group = found[0] if found else Group(settings.group, groups.DEFAULT_TIMEOUT, settings.in_order)
-        client.update_group(group.timeout, group.in_order)
-
-    def create_group() -> None:
-        if not found:
-            raise ServiceFault("cannot be tried without making the group")
-        client.create_group(found[0].timeout, found[0].in_order)
-
     tries: dict[str, Callable[[], object]] = {
         "log:ListShards": lambda: shards.extend(client.list_shards()),
         "log:GetCursorOrData": get_cursor,
-        "log:ListConsumerGroup": lambda: found.extend(
-            each for each in client.list_groups() if each.name == settings.group
-        ),
+        "log:ListConsumerGroup": client.list_groups,
         "log:GetConsumerGroupCheckPoint": client.checkpoints,
-        "log:ConsumerGroupHeartBeat": lambda: client.heartbeat([_NO_SHARD]),
-        "log:ConsumerGroupUpdateCheckPoint": lambda: client.save_checkpoint(_NO_SHARD, cursors.encode(0)),
-        "log:UpdateConsumerGroup": update_group,
-        "log:CreateConsumerGroup": create_group,
     }
     findings = {action: _try(action, call) for action, call in tries.items()}
-    return [findings[action] for action in ACTIONS]
+    return [findings.get(action, Finding(action, Right.UNTRIED)) for action in ACTIONS]
 
 
 def _try(action: str, call: Callable[[], object]) -> Finding:

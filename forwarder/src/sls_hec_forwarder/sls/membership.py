@@ -25,16 +25,25 @@ class Do(enum.Enum):
 
 @dataclass(frozen=True)
 class Action:
+    """`term` tells one lease of a shard from the next: what concerns one must not end another."""
+
     do: Do
     shard: int
+    term: int
+
+
+@dataclass
+class _Lease:
+    term: int
+    releasing: bool = False
 
 
 class Membership:
     """Heartbeats in, actions out."""
 
     def __init__(self) -> None:
-        # Shard -> whether it is being released.
-        self._held: dict[int, bool] = {}
+        self._held: dict[int, _Lease] = {}
+        self._terms = 0
         self._stopping = False
 
     def report(self) -> list[int]:
@@ -57,8 +66,9 @@ class Membership:
             return actions
         for shard in sorted(assigned):
             if shard not in self._held:
-                self._held[shard] = False
-                actions.append(Action(Do.START, shard))
+                self._terms += 1
+                self._held[shard] = _Lease(self._terms)
+                actions.append(Action(Do.START, shard, self._terms))
         return actions
 
     def refused(self) -> list[Action]:
@@ -66,13 +76,18 @@ class Membership:
 
         The next report is empty, which joins anew.
         """
-        actions = [Action(Do.REVOKE, shard) for shard in self.report()]
+        actions = [Action(Do.REVOKE, shard, self._held[shard].term) for shard in self.report()]
         self._held.clear()
         return actions
 
-    def given_up(self, shard: int) -> None:
-        """The shard was released completely, or was found to be another consumer's."""
-        self._held.pop(shard, None)
+    def given_up(self, shard: int, term: int) -> None:
+        """The lease of that term has ended: released completely, or found to be another consumer's.
+
+        Nothing if the shard is held by a later term: a reader may end only after a refusal and a new start.
+        """
+        held = self._held.get(shard)
+        if held is not None and held.term == term:
+            del self._held[shard]
 
     def stop(self) -> list[Action]:
         """Give everything up and take nothing any more."""
@@ -82,9 +97,10 @@ class Membership:
     def _release(self, shards: Iterable[int]) -> list[Action]:
         actions = []
         for shard in shards:
-            if not self._held[shard]:
-                self._held[shard] = True
-                actions.append(Action(Do.RELEASE, shard))
+            held = self._held[shard]
+            if not held.releasing:
+                held.releasing = True
+                actions.append(Action(Do.RELEASE, shard, held.term))
         return actions
 
 

@@ -18,6 +18,8 @@ from sls_hec_forwarder.sls.errors import CorruptPull
 
 #: An lz4 block cannot grow more than this when it is decompressed (LZ4 block format, "match length").
 _LZ4_RATIO = 255
+#: What nothing takes at most (bytes) when it is compressed: a zstd frame with a checksum.
+_EMPTY_BODY = 16
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Pulled:
     compression: str
     raw_bytes: int
     body: bytes
+    #: A query or a processor of the server chose what came.
+    filtered: bool = False
 
     @property
     def wire_bytes(self) -> int:
@@ -46,13 +50,52 @@ class Pulled:
 
     @property
     def missing(self) -> int:
-        """Log groups between the cursor asked for and the first one that came: SLS no longer has them."""
-        if self.first_cursor is None:
-            return 0
-        try:
-            return max(0, self.first_cursor - cursors.decode(self.cursor))
-        except ValueError:
-            return 0
+        """Log groups that the answer steps over without bringing them; 0 when that cannot be told.
+
+        With a query or a processor the server leaves out what does not match, so nothing can be told.
+        """
+        steps = cursors.distance(self.cursor, self.next_cursor)
+        return 0 if self.filtered or steps is None else max(0, steps - self.groups)
+
+    @property
+    def first_position(self) -> int:
+        """Position of the first log group that came, or would come next; only where `missing` is known."""
+        return cursors.decode(self.next_cursor) - self.groups
+
+    def check(self) -> None:
+        """Raises CorruptPull when the headers contradict each other or the body.
+
+        Such an answer must move nothing: what it steps over was not seen.
+        """
+        problem = self._contradiction()
+        if problem:
+            raise CorruptPull(
+                f"the answer at cursor {self.cursor} contradicts itself: {problem} (x-log-count "
+                f"{self.groups}, x-log-bodyrawsize {self.raw_bytes}, body of {len(self.body)} bytes, "
+                f"next cursor {self.next_cursor})"
+            )
+
+    def _contradiction(self) -> str:
+        if self.groups < 0 or self.raw_bytes < 0:
+            return "a size below zero"
+        if self.groups and not self.raw_bytes:
+            return "log groups, but no body"
+        if not self.raw_bytes and len(self.body) > _EMPTY_BODY * bool(self.compression):
+            return "a body, but no size"
+        if self.groups and self.next_cursor == self.cursor:
+            return "log groups, but the next cursor is where they were read"
+        steps = cursors.distance(self.cursor, self.next_cursor)
+        if steps is None:
+            return ""
+        if steps < 0:
+            return "the next cursor goes back"
+        if self.filtered:
+            return ""
+        if steps < self.groups:
+            return "more log groups than there are up to the next cursor"
+        if self.first_cursor is not None and self.first_cursor != self.first_position:
+            return f"the last log group read is at {self.first_cursor + self.groups - 1}"
+        return ""
 
     def unpack(self) -> bytes:
         """The LogGroupList. Raises CorruptPull when the body does not decode to its announced size."""

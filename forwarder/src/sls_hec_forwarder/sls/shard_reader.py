@@ -13,15 +13,20 @@ from typing import Callable, Optional
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.delivery.lease import Fence, Lease, Pull
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.delivery.unsaved import Unsaved
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.health.facts import ShardFacts
 from sls_hec_forwarder.settings.model import SlsSettings
+from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls.checkpoints import Checkpoints, Saver
 from sls_hec_forwarder.sls.client import SlsClient
-from sls_hec_forwarder.sls.errors import CursorInvalid, NotMember, SlsError, Unreadable
+from sls_hec_forwarder.sls.errors import CursorInvalid, GroupMissing, NotMember, SlsError, Unreadable
+from sls_hec_forwarder.sls.memory import Memory
 from sls_hec_forwarder.sls.observer import Observer
-from sls_hec_forwarder.sls.positions import Lost, Positions, Start
+from sls_hec_forwarder.sls.positions import Lost, Origin, Positions, Start
 from sls_hec_forwarder.sls.pulled import Pulled
 from sls_hec_forwarder.sls.reader import Reader
-from sls_hec_forwarder.sls.trouble import Trouble
+from sls_hec_forwarder.sls.trouble import Trouble, recreated
 from sls_hec_forwarder.wire.encoder import Chunk, Encoded
 from sls_hec_forwarder.wire.protobuf import WireError
 
@@ -37,8 +42,26 @@ _SAVE_AGAIN = 15.0
 _SAVE_TIME = 5.0
 #: A pull that cannot be decoded so many times in a row is an alarm.
 _ALARM_AFTER = 3
+#: A shard that may not be pulled for so long (seconds), because too much is unsaved, is stuck, not slow.
+_STUCK_AFTER = 30.0
+_STUCK = "checkpoint_stuck"
 #: Pause (seconds) after an error that nobody foresaw, before the shard is given back.
 _AFTER_BUG = 5.0
+#: How often (seconds) to look whether another member has saved a checkpoint.
+_WAIT_FOR_OTHERS = 1.0
+#: Members that begin a group together know of each other's checkpoints after this time (seconds).
+_GROUP_BEGINS = 30.0
+
+#: Conditions that end when the shard is not read here any more.
+_OF_A_SHARD = (
+    "start_failing",
+    "pull_failing",
+    "pull_unreadable",
+    "shard_stopped",
+    "checkpoint_failing",
+    "checkpoint_awaited",
+    _STUCK,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +84,14 @@ class Surroundings:
     #: How many pulls may be decompressed or wait for room in the outbox at a time.
     permits: threading.Semaphore
     observer: Observer
+    conditions: Conditions
+    #: What a crash would repeat, of all shards.
+    unsaved: Unsaved
+    memory: Memory
+    #: To be called when SLS has no such group.
+    group_lost: Callable[[str], None]
+    #: The group's time-out in seconds.
+    group_timeout: Callable[[], float]
     #: Whether a shard is known to be read-only.
     read_only: Callable[[int], bool]
     clock: Callable[[], float] = time.monotonic
@@ -83,8 +114,11 @@ class ShardReader:
     The shard is held, and reported in heartbeats, until `ended` is called, from the reader's own thread.
     """
 
-    def __init__(self, shard: int, around: Surroundings, ended: Callable[[ShardReader], None]) -> None:
+    def __init__(
+        self, shard: int, term: int, around: Surroundings, ended: Callable[[ShardReader], None]
+    ) -> None:
         self.shard = shard
+        self.term = term
         self.phase = Phase.STARTING
         self.plan: Reader | None = None
         self.saver: Saver | None = None
@@ -93,12 +127,19 @@ class ShardReader:
         self._around = around
         self._ended = ended
         self._lease: Lease | None = None
+        self._full_since: float | None = None  # since when too much is unsaved to pull more
+        self._valid = 0.0  # when the cursor was last known to be one of the shard, in unix seconds
         self._saved_at = 0.0  # when the checkpoint was last saved, in unix seconds; evidence when it expires
         self._revoked = False
         self._leave = threading.Event()
         self._drain_until = float("inf")
         self._lock = threading.Lock()  # of the lease's creation, against `revoke`
-        self._trouble = Trouble(_log, f"shard {shard}", around.clock)
+        #: When a pull was last answered, on the clock of the surroundings; None before the first.
+        self.last_pull: float | None = None
+        self._waiting = False  # for room in the outbox
+        self._subject = f"shard {shard}"
+        self._start_trouble = Trouble(around.conditions, "start_failing", self._subject)
+        self._pull_trouble = Trouble(around.conditions, "pull_failing", self._subject)
         self._thread = threading.Thread(target=self._run, name=f"sls-shard-{shard}", daemon=True)
 
     def start(self) -> None:
@@ -150,8 +191,30 @@ class ShardReader:
             try:
                 self._around.observer.lease_ended(self.shard, reason)
                 _log.info("shard %d: %s", self.shard, reason)
+                for name in _OF_A_SHARD:
+                    self._around.conditions.end(name, self._subject, "the shard is not read here any more")
             finally:
                 self._ended(self)
+
+    def facts(self, lag: float | None) -> ShardFacts:
+        """What is measured of the shard; `lag` in seconds."""
+        now = self._around.clock()
+
+        def ago(moment: float | None) -> float | None:
+            return None if moment is None else max(0.0, now - moment)
+
+        lease, saver = self._lease, self.saver
+        reading = self.phase is Phase.READING and not self._waiting
+        return ShardFacts(
+            shard=self.shard,
+            phase=self.phase.value,
+            pulling=reading and lease is not None and lease.active,
+            lag=lag,
+            oldest_undelivered=None if lease is None else ago(lease.oldest_started),
+            last_pull=ago(self.last_pull),
+            last_delivery=None if lease is None else ago(lease.last_advance),
+            last_checkpoint=None if saver is None else ago(saver.saved_at),
+        )
 
     # Opening
 
@@ -159,33 +222,78 @@ class ShardReader:
         """Find where to start; None when the shard has to be left before that."""
         around = self._around
         backoff = CountingBackoff(0.5, 30.0)
+        began = around.clock()
         while not self._leave.is_set():
             try:
                 start = around.positions.first(self.shard)
+                if self._has_to_wait(start, began):
+                    self._leave.wait(_WAIT_FOR_OTHERS)
+                    continue
                 if start.new:
                     # Before anything is read: if this process dies, the next one must not find another start.
                     around.client.save_checkpoint(self.shard, start.cursor)
-            except SlsError as problem:  # noqa: PERF203 - a retry is a loop around a try
-                self._failed("start", problem)
+            except GroupMissing as problem:
+                around.observer.failed("start", problem.kind)
+                around.group_lost(str(problem))
+                self._leave.wait(backoff.next())
+            except SlsError as problem:
+                around.observer.failed("start", problem.kind)
+                self._start_trouble.failed(problem)
                 if isinstance(problem, NotMember):
                     self.revoke()
                 self._leave.wait(backoff.next())
             else:
-                self._trouble.over()
+                self._start_trouble.over()
+                around.conditions.end("checkpoint_awaited", self._subject)
                 return self._make_lease(start)
         return None
+
+    def _has_to_wait(self, start: Start, began: float) -> bool:
+        """Whether another member may save a better checkpoint than this start."""
+        around = self._around
+        waited = around.clock() - began
+        if start.origin is Origin.UNCERTAIN:
+            return waited < _GROUP_BEGINS
+        if start.origin is not Origin.SEEN or waited >= around.group_timeout():
+            return False
+        text = (
+            f"the new consumer group has no checkpoint of it; another member was last seen at {start.cursor}"
+        )
+        around.conditions.measured("checkpoint_awaited", self._subject, text)
+        return True
+
+    def _tell_start(self, start: Start) -> None:
+        conditions, origin = self._around.conditions, start.origin
+        if origin in (Origin.OWN, Origin.SEEN):
+            text = (
+                f"the new consumer group had no checkpoint of it; going on at {start.cursor}, {origin.value}"
+            )
+            conditions.occurred("group_restored", self._subject, text)
+        elif origin is Origin.RECREATED:
+            conditions.occurred("logstore_recreated", "", recreated(self._around.client.place))
 
     def _make_lease(self, start: Start) -> Lease | None:
         around = self._around
         with self._lock:
             if self._revoked:
                 return None
-            self._lease = lease = Lease(self.shard, start.cursor, around.fence)
-        self._saved_at = start.updated
+            self._lease = lease = Lease(self.shard, start.cursor, around.fence, around.unsaved)
+        around.memory.hold(lease)
+        self._tell_start(start)
+        self._saved_at = self._valid = start.updated
         self.plan = Reader(start.cursor, around.settings.fetch_interval)
-        self.saver = Saver(around.client, lease, around.observer, self.revoke, around.clock)
+        self.saver = Saver(
+            around.client,
+            lease,
+            around.observer,
+            around.conditions,
+            lost=self.revoke,
+            group_lost=around.group_lost,
+            moved=self._checkpoint_moved,
+            clock=around.clock,
+        )
         around.checkpoints.add(self.saver)
-        _log.info("shard %d: reading from %s%s", self.shard, start.cursor, ", the start position" * start.new)
+        _log.info("shard %d: reading from %s, %s", self.shard, start.cursor, start.origin.value)
         return lease
 
     # Reading
@@ -201,8 +309,29 @@ class ShardReader:
                 self._leave.wait(_REST)
             elif self.phase is Phase.FINISHED:
                 self._rest(lease, self.plan)
+            elif not self._has_room(lease):
+                self._leave.wait(_LOOK)
             else:
                 self._leave.wait(self._step(lease, self.plan))
+
+    def _has_room(self, lease: Lease) -> bool:
+        """Whether more may be pulled, by what a crash would repeat; saves the checkpoint where that helps."""
+        saver, conditions = self.saver, self._around.conditions
+        assert saver is not None
+        now = self._around.clock()
+        if (lease.should_save or not lease.may_pull(now)) and saver.due:
+            saver.save()
+        if lease.may_pull(now):
+            self._full_since = None
+            conditions.end(_STUCK, f"shard {self.shard}")
+            return True
+        if self._full_since is None:
+            self._full_since = now
+        elif now - self._full_since >= _STUCK_AFTER:
+            waits = "delivered" if lease.committed == saver.saved else "saved"
+            text = f"{lease.unsaved_bytes} bytes beyond {saver.saved} wait to be {waits}"
+            conditions.measured(_STUCK, f"shard {self.shard}", text)
+        return False
 
     def _step(self, lease: Lease, plan: Reader) -> float:
         """One pull; seconds until the next."""
@@ -216,9 +345,12 @@ class ShardReader:
             answer = around.client.pull(
                 self.shard, plan.cursor, count=around.settings.fetch_count, end_cursor=plan.stop or ""
             )
+            self.last_pull = around.clock()
             around.observer.pulled(self.shard, answer.wire_bytes, answer.raw_bytes, answer.groups)
             if not self._take_over(lease, answer):
                 return 0.0
+            if read_only and not answer.groups and answer.next_cursor == answer.cursor:
+                self._check_end(answer)  # a shard that ends is not pulled any more
         except CursorInvalid as problem:
             return self._expired(lease, plan, problem)
         except WireError as problem:
@@ -226,34 +358,48 @@ class ShardReader:
             return self._pull_failed(plan, broken)
         except SlsError as problem:
             return self._pull_failed(plan, problem)
-        self._trouble.over()
+        self._valid = around.positions.now()
+        self._pull_trouble.over()
+        if plan.undecodable:
+            around.conditions.end("pull_unreadable", self._subject)
         return plan.pulled(answer, read_only)
 
     def _take_over(self, lease: Lease, answer: Pulled) -> bool:
         """Encode and queue an answer; False when the shard has to be left before that is complete."""
         around = self._around
-        if not answer.groups:
+        answer.check()
+        if answer.missing:
+            self._check_gap(answer)
+        if not answer.raw_bytes:
+            if answer.missing:
+                self._report_gap(answer)
             if answer.next_cursor != answer.cursor:
                 lease.begin(answer.next_cursor, 0, around.clock())
             return True
+        self._waiting = True
         while not around.permits.acquire(timeout=_LOOK):
             if self._leave.is_set():
                 return False
         try:
             encoded = around.encode(answer.unpack(), self.shard, answer.first_cursor)
+            if encoded.groups != answer.groups:
+                raise Unreadable(
+                    f"the answer at cursor {answer.cursor} has {encoded.groups} log groups where its header "
+                    f"says {answer.groups}"
+                )
             if self._leave.is_set():
                 return False
             if answer.missing:
                 self._report_gap(answer)
-            pull = lease.begin(answer.next_cursor, len(encoded.chunks), around.clock())
-            around.observer.encoded(
-                self.shard, encoded.events, sum(len(each.body) for each in encoded.chunks), encoded.repaired
-            )
+            size = sum(len(each.body) for each in encoded.chunks)
+            pull = lease.begin(answer.next_cursor, len(encoded.chunks), around.clock(), size)
+            around.observer.encoded(self.shard, encoded.events, size, encoded.repaired)
             for topic, logs in encoded.filtered.items():
                 around.observer.filtered(topic, logs)
             return self._put(lease, pull, encoded.chunks)
         finally:
             around.permits.release()
+            self._waiting = False
 
     def _put(self, lease: Lease, pull: Pull, chunks: Sequence[Chunk]) -> bool:
         """Queue the chunks; on release this goes on while there is time, so that the pull can complete."""
@@ -275,54 +421,86 @@ class ShardReader:
 
     # Trouble
 
-    def _failed(self, what: str, problem: SlsError) -> None:
-        self._around.observer.failed(what, problem.kind)
-        self._trouble.failed(problem)
-
     def _pull_failed(self, plan: Reader, problem: SlsError) -> float:
-        self._failed("pull", problem)
+        self._around.observer.failed("pull", problem.kind)
+        self._pull_trouble.failed(problem)
         pause = plan.failed(problem)
-        if plan.undecodable == _ALARM_AFTER:
-            _log.error(
-                "shard %d: the same pull failed %d times, so this is no accident: %s; nothing is skipped, "
-                "the shard waits at this cursor and tries on",
-                *(self.shard, _ALARM_AFTER, problem),
-            )
+        if plan.undecodable >= _ALARM_AFTER:
+            text = f"the same pull failed {plan.undecodable} times, so this is no accident: {problem}"
+            self._around.conditions.begin("pull_unreadable", self._subject, text)
         return pause
 
     def _expired(self, lease: Lease, plan: Reader, problem: CursorInvalid) -> float:
         around = self._around
         seen = plan.cursor_time or self._saved_at or None
         try:
-            expiry = around.positions.expired(self.shard, plan.cursor, seen)
+            expiry = around.positions.expired(self.shard, plan.cursor, seen, self._valid)
         except SlsError as other:
             return self._pull_failed(plan, other)
         around.observer.expired(self.shard, expiry.lost)
+        if expiry.recreated and expiry.next_cursor is not None:
+            around.conditions.occurred("logstore_recreated", "", recreated(around.client.place))
+            return self._jump(lease, plan, expiry.next_cursor)
         policy = f"SLS_EXPIRED_CURSOR={around.settings.expired}"
         if expiry.next_cursor is None:
-            _log.error(
-                "shard %d: lost before they were read: %s; reading of this shard stops here (%s): %s",
-                *(self.shard, expiry.lost, policy, problem),
-            )
+            text = f"lost before they were read: {expiry.lost}; {policy}: {problem}"
+            around.conditions.begin("shard_stopped", self._subject, text)
             self.phase = Phase.EXPIRED
             return 0.0
-        _log.error(
-            "shard %d: lost before they were read: %s; going on at %s (%s); "
-            "if the relay was not down, it is too slow for the retention of this logstore",
-            *(self.shard, expiry.lost, expiry.next_cursor, policy),
-        )
-        lease.begin(expiry.next_cursor, 0, around.clock())
-        plan.jump(expiry.next_cursor)
+        text = f"lost before they were read: {expiry.lost}; going on at {expiry.next_cursor}, {policy}"
+        around.conditions.occurred("logs_lost", self._subject, text)
+        return self._jump(lease, plan, expiry.next_cursor)
+
+    def _jump(self, lease: Lease, plan: Reader, cursor: str) -> float:
+        lease.begin(cursor, 0, self._around.clock())
+        plan.jump(cursor)
+        self._valid = self._around.positions.now()
         return 0.0
 
+    def _checkpoint_moved(self, cursor: str) -> None:
+        """Somebody set the group's checkpoint: it is obeyed by a new reader, which starts from there."""
+        lease = self._lease
+        assert lease is not None
+        groups = cursors.distance(cursor, lease.committed)
+        if groups is None:
+            effect = "what is between them is repeated or skipped"
+        elif groups >= 0:
+            effect = f"{groups} log groups are read again"
+        else:
+            effect = f"{-groups} log groups are SKIPPED"
+        text = f"somebody set the checkpoint from {lease.committed} to {cursor}: {effect}"
+        self._around.memory.moved(self.shard, cursor)
+        self._around.conditions.occurred("checkpoint_moved", self._subject, text)
+        self.revoke()
+
+    def _check_gap(self, answer: Pulled) -> None:
+        """Raises Unreadable when the shard still holds what the answer steps over."""
+        begin = self._around.client.cursor(self.shard, "begin")
+        held = cursors.distance(begin, cursors.encode(answer.first_position))
+        if held is None or held > 0:
+            raise Unreadable(
+                f"the answer at cursor {answer.cursor} steps over {answer.missing} log groups without "
+                f"bringing them, though the shard still holds all from {begin} on"
+            )
+
+    def _check_end(self, answer: Pulled) -> None:
+        """Raises Unreadable when the shard goes on behind an answer that says that it ends."""
+        end = self._around.client.cursor(self.shard, "end")
+        if (cursors.distance(answer.cursor, end) or 0) > 0:
+            raise Unreadable(
+                f"the answer at cursor {answer.cursor} is empty, though the shard goes on to {end}"
+            )
+
     def _report_gap(self, answer: Pulled) -> None:
-        """SLS went on behind the cursor without calling it invalid."""
+        """SLS went on behind the cursor without calling it invalid. Raises SlsError."""
+        around = self._around
+        if around.positions.recreated(self.shard, self._valid):
+            around.conditions.occurred("logstore_recreated", "", recreated(around.client.place))
+            return
         lost = Lost(answer.cursor, answer.missing, None, answer.cursor_time)
         self._around.observer.expired(self.shard, lost)
-        _log.error(
-            "shard %d: %s are missing between cursor %s and the first one of the answer",
-            *(self.shard, lost, answer.cursor),
-        )
+        text = f"{lost} are missing between cursor {answer.cursor} and the first one of the answer"
+        self._around.conditions.occurred("logs_lost", self._subject, text)
 
     # Leaving
 
@@ -347,6 +525,8 @@ class ShardReader:
                 *(self.shard, self.saver.saved),
             )
         self.complete = settled and saved
+        if saved:
+            around.memory.handed_over(lease)
         lease.revoke()  # nothing of it may be sent once it is somebody else's
 
     def _drain_left(self) -> float:

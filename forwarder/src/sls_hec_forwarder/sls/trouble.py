@@ -1,41 +1,74 @@
-"""Something that can fail for a while: logged once when it begins and once when it is over."""
+"""A call that can fail for a while, as a condition of its own."""
 
 from __future__ import annotations
 
-import logging
-import time
-from typing import Callable
+from typing import Final
 
-from sls_hec_forwarder.errors import OperatorError
-from sls_hec_forwarder.logs import Episodes
-from sls_hec_forwarder.sls.errors import SlsError
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.sls.errors import Denied, SlsError
+
+#: Missing things that every call meets: one condition for all calls says more than one for each.
+_MISSING: Final = {"LogStoreNotExist": "logstore_missing", "ProjectNotExist": "project_missing"}
+
+#: The right that each call needs (documentation of RAM, "Action list" of Log Service).
+_ACTIONS: Final = {
+    "ListConsumerGroup": "log:ListConsumerGroup",
+    "CreateConsumerGroup": "log:CreateConsumerGroup",
+    "UpdateConsumerGroup": "log:UpdateConsumerGroup",
+    "HeartBeat": "log:ConsumerGroupHeartBeat",
+    "GetCheckPoint": "log:GetConsumerGroupCheckPoint",
+    "UpdateCheckPoint": "log:ConsumerGroupUpdateCheckPoint",
+    "ListShards": "log:ListShards",
+    "GetCursor": "log:GetCursorOrData",
+    "GetCursorTime": "log:GetCursorOrData",
+    "PullLogs": "log:GetCursorOrData",
+}
 
 
 class Trouble:
-    """What `subject`, such as "heartbeat" or "shard 3", fails with; each kind of failure is an episode."""
+    """Condition `name` of `subject` stands from a failure until it worked again."""
 
-    def __init__(
-        self, log: logging.Logger, subject: str, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, conditions: Conditions, name: str, subject: str = "") -> None:
+        self._conditions = conditions
+        self._name = name
         self._subject = subject
-        self._episodes = Episodes(log, clock)
-        #: Failures, of whatever kind, since it last worked.
-        self.failures = 0
+        self._failing = False
 
     def failed(self, problem: Exception) -> None:
-        self.failures += 1
-        level = logging.ERROR if isinstance(problem, OperatorError) else logging.WARNING
-        message = f"{self._subject}: {problem}; trying again until it works"
-        self._episodes.begin(_kind(problem), message, level)
+        self._failing = True
+        missing = _MISSING.get(problem.code) if isinstance(problem, SlsError) else None
+        if missing is not None:
+            self._conditions.begin(missing, "", str(problem))
+        else:
+            self._conditions.begin(
+                self._name, self._subject, str(problem), todo=todo(problem), cause=cause(problem)
+            )
 
     def over(self) -> None:
         """It worked."""
-        if not self.failures:  # the usual case, on the hot path
+        if not self._failing:  # the usual case, on the hot path
             return
-        self.failures = 0
-        for kind in self._episodes.open():
-            self._episodes.end(kind, f"{self._subject}: works again ({kind})")
+        self._failing = False
+        self._conditions.end(self._name, self._subject)
+        for missing in _MISSING.values():
+            self._conditions.end(missing, "")
 
 
-def _kind(problem: Exception) -> str:
+def cause(problem: Exception) -> str:
+    """What tells one cause of a condition from the next."""
     return problem.kind if isinstance(problem, SlsError) else type(problem).__name__
+
+
+def todo(problem: Exception) -> str:
+    """What to do about it, where that depends on the problem; else empty."""
+    if isinstance(problem, Denied):
+        return f"allow {_ACTIONS.get(problem.call, problem.call)} in the RAM policy"
+    return ""
+
+
+def recreated(place: str) -> str:
+    """What is said of a logstore that was deleted and created again."""
+    return (
+        f"logstore {place} was deleted and created again: what was in the deleted one and not read yet is "
+        "lost; the new one is read from its begin"
+    )

@@ -26,6 +26,14 @@ class TopicRule:
 
 
 @dataclass(frozen=True)
+class Destination:
+    """Where an event goes; "" is the HEC token's default."""
+
+    index: str
+    sourcetype: str
+
+
+@dataclass(frozen=True)
 class Rules:
     """How logs become events.
 
@@ -59,6 +67,24 @@ class Rules:
             "index": self.index if rule.index is None else rule.index,
         }
 
+    def destinations(self) -> list[Destination]:
+        """Every index and sourcetype that events can have by these rules, each pair once."""
+        found: dict[Destination, None] = {}
+        patterns = [rule.topic for rule in self.topics]
+        for number, pattern in enumerate([*patterns, "*"]):
+            wanted = [_narrower(pattern, each) for each in self.include or ("*",)]
+            hidden = (*self.exclude, *patterns[:number])
+            if any(each is not None and not covered(each, hidden) for each in wanted):
+                rule = self.topics[number] if number < len(patterns) else TopicRule(pattern)
+                found[self._destination(rule)] = None
+        return list(found)
+
+    def _destination(self, rule: TopicRule) -> Destination:
+        return Destination(
+            self.index if rule.index is None else rule.index,
+            self.sourcetype if rule.sourcetype is None else rule.sourcetype,
+        )
+
     def unfolded(self, topic: str) -> frozenset[str]:
         """Names of the fields of this topic whose JSON text is sent as JSON."""
         return frozenset(field for pattern, field in self.unfold if matches(pattern, topic))
@@ -69,6 +95,17 @@ def matches(pattern: str, topic: str) -> bool:
     if pattern.endswith("*"):
         return topic.startswith(pattern[:-1])
     return topic == pattern
+
+
+def covered(pattern: str, by: Iterable[str]) -> bool:
+    """Whether one of the patterns `by` matches all that `pattern` matches."""
+    # A pattern that ends in * is covered only by one that does, too; its own * then counts as any text.
+    return any(matches(each, pattern) if each.endswith("*") else each == pattern for each in by)
+
+
+def _narrower(one: str, other: str) -> str | None:
+    """The pattern of the topics that both match, or None if there are none."""
+    return one if covered(one, [other]) else other if covered(other, [one]) else None
 
 
 def _any(patterns: Iterable[str], topic: str) -> bool:

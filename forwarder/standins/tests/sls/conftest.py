@@ -10,6 +10,7 @@ from typing import Any, Callable
 from urllib.parse import quote, urlencode
 
 import pytest
+import requests
 from aliyun.log import LogClient, LogException
 
 from sls_hec_standins.http import Clock, Request, Response
@@ -154,3 +155,29 @@ def refused() -> Callable[..., tuple[int, str]]:
         return caught.value.get_resp_status(), caught.value.get_error_code()
 
     return call
+
+
+class Admin:
+    def __init__(self, sls: SlsStandin) -> None:
+        self._url = sls.admin_url
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def __call__(self, method: str, path: str, obj: Any = None, **query: str) -> Any:
+        """The JSON of a successful answer."""
+        answer = self.raw(method, path, obj, **query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def raw(self, method: str, path: str, obj: Any = None, **query: str) -> requests.Response:
+        body = None if obj is None else json.dumps(obj)
+        return self._session.request(method, self._url + path, params=query, data=body, timeout=60)
+
+    def refusal(self, method: str, path: str, obj: Any = None, **query: str) -> tuple[int, str]:
+        answer = self.raw(method, path, obj, **query)
+        return answer.status_code, answer.json()["error"]
+
+
+@pytest.fixture
+def admin(sls: SlsStandin) -> Admin:
+    return Admin(sls)

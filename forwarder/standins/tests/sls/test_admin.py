@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-import requests
 
 from sls_hec_standins.sls import cursors
 from sls_hec_standins.sls.standin import SlsStandin
@@ -15,33 +13,7 @@ from sls_hec_standins.sls.truth import read_rows
 STORE = {"project": "proj", "logstore": "store"}
 
 
-class Admin:
-    def __init__(self, sls: SlsStandin) -> None:
-        self._url = sls.admin_url
-        self._session = requests.Session()
-        self._session.trust_env = False
-
-    def __call__(self, method: str, path: str, obj: Any = None, **query: str) -> Any:
-        """The JSON of a successful answer."""
-        answer = self.raw(method, path, obj, **query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def raw(self, method: str, path: str, obj: Any = None, **query: str) -> requests.Response:
-        body = None if obj is None else json.dumps(obj)
-        return self._session.request(method, self._url + path, params=query, data=body, timeout=60)
-
-    def refusal(self, method: str, path: str, obj: Any = None, **query: str) -> tuple[int, str]:
-        answer = self.raw(method, path, obj, **query)
-        return answer.status_code, answer.json()["error"]
-
-
-@pytest.fixture
-def admin(sls: SlsStandin) -> Admin:
-    return Admin(sls)
-
-
-def test_from_nothing_to_truth(admin: Admin) -> None:
+def test_from_nothing_to_truth(admin: Any) -> None:
     admin("POST", "/projects", {"project": "new"})
     admin("POST", "/logstores", {"project": "new", "logstore": "logs", "shards": 3, "append_meta": True})
     load = admin("POST", "/loads", {"project": "new", "logstore": "logs", "logs": 300, "mix": "waf=2,vpc"})
@@ -60,7 +32,7 @@ def test_from_nothing_to_truth(admin: Admin) -> None:
     assert sum(each["logs"] for each in totals.values()) == 300
 
 
-def test_keys(admin: Admin, connect: Any, refused: Any) -> None:
+def test_keys(admin: Any, connect: Any, refused: Any) -> None:
     made = admin("POST", "/keys", {"id": "more", "secret": "s3cret", "deny": ["log:ListShards"]})
     assert made == {
         "id": "more", "expires": None, "disabled": False, "temporary": False,
@@ -76,14 +48,14 @@ def test_keys(admin: Admin, connect: Any, refused: Any) -> None:
     assert admin.refusal("DELETE", "/keys", id="more") == (404, "no key more")
 
 
-def test_switches(admin: Admin, sls: SlsStandin) -> None:
+def test_switches(admin: Any, sls: SlsStandin) -> None:
     assert admin("GET", "/switches") == sls.switches.as_json()
     assert admin("POST", "/switches", {"group_quota": 10})["group_quota"] == 10
     assert sls.switches.group_quota == 10
     assert admin.refusal("POST", "/switches", {"group_quota": "x"})[0] == 400
 
 
-def test_shards(admin: Admin, sls: SlsStandin) -> None:
+def test_shards(admin: Any, sls: SlsStandin) -> None:
     rows = admin("POST", "/shards/split", {**STORE, "shard": 0, "key": "4" + "0" * 31})
     assert [row["shardID"] for row in rows] == [0, 2, 3]
     assert len(admin("POST", "/shards/split", {**STORE, "shard": 2, "count": 4})) == 5
@@ -95,7 +67,7 @@ def test_shards(admin: Admin, sls: SlsStandin) -> None:
     assert admin.refusal("POST", "/shards/split", {**STORE, "shard": 4, "key": "x"})[0] == 400
 
 
-def test_expiry(admin: Admin, sls: SlsStandin) -> None:
+def test_expiry(admin: Any, sls: SlsStandin) -> None:
     sls.load("proj", "store", logs=1000)
     shard = sls.store.logstore("proj", "store").shards[0]
     second = cursors.encode(shard.first + 1)
@@ -108,7 +80,7 @@ def test_expiry(admin: Admin, sls: SlsStandin) -> None:
         assert admin.refusal("POST", "/shards/expire", {**STORE, **wrong})[0] in (400, 404)
 
 
-def test_groups(admin: Admin, connect: Any) -> None:
+def test_groups(admin: Any, connect: Any) -> None:
     client = connect()
     client.create_consumer_group("proj", "store", "group", 60)
     for name in ("a", "b"):
@@ -123,7 +95,7 @@ def test_groups(admin: Admin, connect: Any) -> None:
     assert admin.refusal("POST", "/groups/rebalance", {**STORE, "group": "none"})[0] == 404
 
 
-def test_load_at_a_rate(admin: Admin) -> None:
+def test_load_at_a_rate(admin: Any) -> None:
     load = admin("POST", "/loads", {**STORE, "rate": 500, "logs_per_group": 10})
     assert load["running"]
     [stopped] = admin("DELETE", "/loads", id=str(load["id"]))
@@ -132,7 +104,7 @@ def test_load_at_a_rate(admin: Admin) -> None:
     assert len(admin("DELETE", "/loads")) == 1
 
 
-def test_processors(admin: Admin, sls: SlsStandin, connect: Any) -> None:
+def test_processors(admin: Any, sls: SlsStandin, connect: Any) -> None:
     sls.load("proj", "store", logs=10)
     processor = {"project": "proj", "processor": "p", "spl": "* | where nothing = 'x'"}
     assert admin("POST", "/processors", processor) == {"processor": "p", "spl": processor["spl"]}
@@ -142,7 +114,7 @@ def test_processors(admin: Admin, sls: SlsStandin, connect: Any) -> None:
     assert admin.refusal("POST", "/processors", {**processor, "spl": "* | limit 1"})[0] == 400
 
 
-def test_prepared_pulls(admin: Admin, sls: SlsStandin) -> None:
+def test_prepared_pulls(admin: Any, sls: SlsStandin) -> None:
     sls.load("proj", "store", logs=1000)
     made = admin("POST", "/pulls", {**STORE, "count": 2})
     assert made["pulls"] == 6  # five groups in each of two shards
@@ -150,14 +122,14 @@ def test_prepared_pulls(admin: Admin, sls: SlsStandin) -> None:
     assert admin.refusal("POST", "/pulls", {**STORE, "count": 0})[0] == 400
 
 
-def test_forbidden_project(admin: Admin, connect: Any, refused: Any) -> None:
+def test_forbidden_project(admin: Any, connect: Any, refused: Any) -> None:
     admin("POST", "/projects", {"project": "proj", "forbidden": True})
     assert refused(connect().list_shards, "proj", "store") == (403, "ProjectForbidden")
     admin("POST", "/projects", {"project": "proj"})
     connect().list_shards("proj", "store")
 
 
-def test_faults_and_clock_are_there_too(admin: Admin, sls: SlsStandin, connect: Any, refused: Any) -> None:
+def test_faults_and_clock_are_there_too(admin: Any, sls: SlsStandin, connect: Any, refused: Any) -> None:
     admin("POST", "/faults", {"kind": "read_quota", "route": "PullLogs", "what": "qps", "times": 1})
     client = connect()
     cursor = client.get_begin_cursor("proj", "store", 0).get_cursor()
@@ -188,13 +160,13 @@ def test_faults_and_clock_are_there_too(admin: Admin, sls: SlsStandin, connect: 
         ("/switches", {"none": 1}, "unknown switch 'none'"),
     ],
 )
-def test_wrong_requests(admin: Admin, path: str, obj: Any, text: str) -> None:
+def test_wrong_requests(admin: Any, path: str, obj: Any, text: str) -> None:
     status, error = admin.refusal("POST", path, obj)
     assert status in (400, 404)
     assert error.startswith(text)
 
 
-def test_wrong_queries(admin: Admin) -> None:
+def test_wrong_queries(admin: Any) -> None:
     assert admin.refusal("GET", "/truth", **STORE, shard="x")[0] == 400
     assert admin.refusal("GET", "/truth", **STORE, **{"from": "?"})[0] == 400
     assert admin.refusal("GET", "/truth", project="proj", logstore="none")[0] == 404

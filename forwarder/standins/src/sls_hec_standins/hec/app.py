@@ -7,12 +7,20 @@ import threading
 from collections import Counter, deque
 
 from sls_hec_standins.hec.answers import HtmlRefusal, Refusal, answer, html_page, not_found
-from sls_hec_standins.hec.body import ack_numbers, unpack
+from sls_hec_standins.hec.body import ack_numbers, holds, unpack
 from sls_hec_standins.hec.cluster import Cluster
 from sls_hec_standins.hec.collect import Collector, Service, channel_of
 from sls_hec_standins.hec.exchange import Answered, Exchange
 from sls_hec_standins.hec.tokens import authorize
-from sls_hec_standins.http import NUMBER, Fault, ParamTypes, Request, Response, json_response
+from sls_hec_standins.http import (
+    NUMBER,
+    Fault,
+    ParamTypes,
+    Request,
+    ResetConnection,
+    Response,
+    json_response,
+)
 
 HEC_KINDS: dict[str, ParamTypes] = {
     # Refused with `code` (9, or 26 with backpressure); with `after`, once that many events of the batch are
@@ -22,6 +30,12 @@ HEC_KINDS: dict[str, ParamTypes] = {
     "warn": {"code": int},
     # A page of a proxy or load balancer instead of HEC's answer: `status` (502), `location` for redirects.
     "proxy": {"status": int, "location": str, "retry_after": NUMBER, "text": str},
+    # A firewall before the nodes forbids requests whose body (after gunzip) has `containing` in it: a page of
+    # `status` (403), or with `reset` the connection is reset once the body is read.
+    "firewall": {"containing": str, "status": int, "reset": bool},
+    # Node `node` (0) answers `status` (503) to whatever comes to it, in HEC's format where HEC has a code for
+    # it and `page` is not asked for.
+    "sick": {"node": int, "status": int, "page": bool, "retry_after": NUMBER},
     # `body` (empty) as the answer; with `handled` the request takes effect all the same.
     "answer": {"status": int, "body": str, "handled": bool},
     # The batch's ackId turns true after `delay` seconds of the clock, or `never`; `lost`: never, and the
@@ -74,7 +88,7 @@ class HecApp:
             self._record(Answered(self._service.clock.now(), route, early.status, _code(early)))
             return early
         try:
-            node, headers = self._cluster.pick(request.cookies())
+            node, headers = self._cluster.pick(request.cookies(), request.connection)
         except HtmlRefusal as refusal:
             response = refusal.response()
             self._record(Answered(self._service.clock.now(), route, response.status, None))
@@ -114,9 +128,15 @@ class HecApp:
 
     def _without_node(self, request: Request, route: str) -> Response | None:
         """The answer of what stands before HEC, if it has one."""
-        proxy = self._service.faults.take("proxy", route)
+        faults = self._service.faults
+        proxy = faults.take("proxy", route)
         if proxy:
             return _proxy_page(proxy)
+        firewall = faults.take("firewall", route, lambda fault: _forbids(fault, request))
+        if firewall and firewall.get("reset", False):
+            raise ResetConnection
+        if firewall:
+            return html_page(firewall.get("status", 403), "Forbidden by the firewall.")
         if route == "other":
             return not_found(404)
         methods = "GET,HEAD,OPTIONS" if route == "health" else "POST,OPTIONS"
@@ -126,6 +146,10 @@ class HecApp:
 
     def _serve(self, exchange: Exchange) -> Response:
         handler = self._handlers[exchange.route]
+        number = exchange.node.number
+        sick = self._service.faults.take("sick", exchange.route, lambda fault: fault.get("node", 0) == number)
+        if sick:
+            return _sick_answer(sick)
         strange = self._service.faults.take("answer", exchange.route)
         if strange is None:
             return handler(exchange)
@@ -198,7 +222,24 @@ def _code(response: Response) -> int | None:
     return code if isinstance(code, int) else None
 
 
+def _forbids(fault: Fault, request: Request) -> bool:
+    return holds(request, str(fault.get("containing", "")).encode())
+
+
+def _sick_answer(fault: Fault) -> Response:
+    status, code = fault.get("status", 503), _CODE_OF_STATUS.get(fault.get("status", 503))
+    headers = _retry_after(fault)
+    if code is None or fault.get("page", False):
+        return html_page(status, "The node cannot serve this.", headers)
+    return answer(code, status=status, headers=headers)
+
+
+def _retry_after(fault: Fault) -> list[tuple[str, str]]:
+    seconds = fault.get("retry_after", None)
+    return [] if seconds is None else [("Retry-After", str(seconds))]
+
+
 def _proxy_page(fault: Fault) -> Response:
-    given = {"Location": fault.get("location", None), "Retry-After": fault.get("retry_after", None)}
-    headers = [(name, str(value)) for name, value in given.items() if value is not None]
+    location = fault.get("location", None)
+    headers = [*([] if location is None else [("Location", location)]), *_retry_after(fault)]
     return html_page(fault.get("status", 502), fault.get("text", "The proxy could not serve this."), headers)

@@ -149,6 +149,12 @@ class Behaviour:
     sticky_cookie: str = _switch(
         "", str, "name of the load balancer's cookie that ties a client to a node; empty: none"
     )
+    balance: str = _switch(
+        "request",
+        ("request", "connection"),
+        "what goes to the next node in turn: each request (load balancers of HTTP), or each connection with "
+        "all its requests (load balancers of TCP)",
+    )
 
     def __post_init__(self) -> None:
         for item in fields(self):

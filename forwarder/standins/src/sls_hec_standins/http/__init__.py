@@ -1,7 +1,7 @@
 """The HTTP/1.1 server under both stand-ins, with faults on demand. Knows neither SLS nor HEC."""
 
 from sls_hec_standins.http.admin import AdminApp, Routes, admin_server, json_body
-from sls_hec_standins.http.app import App
+from sls_hec_standins.http.app import App, ResetConnection
 from sls_hec_standins.http.clock import Clock
 from sls_hec_standins.http.faults import NUMBER, Fault, Faults, ParamTypes
 from sls_hec_standins.http.message import BadRequest, Request, Response, json_response, text_response
@@ -19,6 +19,7 @@ __all__ = [
     "Faults",
     "ParamTypes",
     "Request",
+    "ResetConnection",
     "Response",
     "Routes",
     "Server",

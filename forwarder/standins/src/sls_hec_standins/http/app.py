@@ -8,6 +8,10 @@ from sls_hec_standins.http.faults import Fault
 from sls_hec_standins.http.message import Request, Response
 
 
+class ResetConnection(Exception):
+    """Out of `App.handle`: the connection is to be reset instead of an answer."""
+
+
 class App(Protocol):
     """A service. All methods are called from many threads at once.
 

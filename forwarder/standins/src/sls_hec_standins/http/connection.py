@@ -8,12 +8,12 @@ import time
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
 import h11
 
 from sls_hec_standins.http import endings
-from sls_hec_standins.http.app import App
+from sls_hec_standins.http.app import App, ResetConnection
 from sls_hec_standins.http.faults import Fault, Faults
 from sls_hec_standins.http.message import BadRequest, Request, Response, parse_head
 
@@ -53,9 +53,10 @@ class _Finished(Exception):
 class Connection:
     """Serves the requests of one accepted socket until either side ends it."""
 
-    def __init__(self, sock: socket.socket, peer: str, context: Context) -> None:
+    def __init__(self, sock: socket.socket, peer: str, context: Context, number: int = 0) -> None:
         self._sock = sock
         self._peer = peer
+        self._number = number
         self._context = context
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
 
@@ -96,7 +97,7 @@ class Connection:
                 return self._tunnel()
             head = parse_head(
                 event.method, event.target, list(event.headers),
-                peer=self._peer, secure=isinstance(self._sock, ssl.SSLSocket),
+                peer=self._peer, secure=isinstance(self._sock, ssl.SSLSocket), connection=self._number,
             )  # fmt: skip
             return self._answer(head)
         except h11.RemoteProtocolError as error:
@@ -123,6 +124,8 @@ class Connection:
         refusal = faults.take("error", route)
         try:
             response = app.fault_response(route, refusal) if refusal else app.handle(replace(head, body=body))
+        except ResetConnection:
+            self._reset()
         except Exception as defect:  # noqa: BLE001 - as above
             response = self._defect(defect)
         if faults.take("reset_after", route):
@@ -266,7 +269,7 @@ class Connection:
 
     # Faults.
 
-    def _reset(self) -> None:
+    def _reset(self) -> NoReturn:
         endings.reset(self._sock)
         raise _Finished
 

@@ -192,8 +192,11 @@ class Faults:
                 active.removed = True
         self._tell()
 
-    def take(self, kind: str, route: str = "") -> Fault | None:
-        """The fault of this kind that hits this request, if any; counted as fired."""
+    def take(self, kind: str, route: str = "", fits: Callable[[Fault], bool] | None = None) -> Fault | None:
+        """The fault of this kind that hits this request, if any; counted as fired.
+
+        `fits` tells which faults concern the request at all, by their parameters.
+        """
         if not self._active:
             return None
         with self._lock:
@@ -201,6 +204,8 @@ class Faults:
             for active in self._active.values():
                 fault = active.fault
                 if fault.kind != kind or not fnmatch.fnmatchcase(route, fault.route):
+                    continue
+                if fits is not None and not fits(fault):
                     continue
                 if fault.probability < 1 and active.rng.random() >= fault.probability:
                     continue

@@ -26,7 +26,8 @@ class Request:
     `path` and `query` are percent-decoded (the last of repeated query keys wins), `raw_path` and
     `raw_query` are as received, which is what signatures are computed over. `headers` have lower-case
     names; repeated ones are joined with ", " ("; " for cookies, RFC 9113 8.2.3). `peer` is the client's
-    address without its port. `secure` tells whether the request came over TLS.
+    address without its port. `secure` tells whether the request came over TLS, `connection` is the number of
+    its connection at this server.
     """
 
     method: str
@@ -38,6 +39,7 @@ class Request:
     peer: str
     secure: bool
     raw_path: str
+    connection: int = 0
 
     def cookies(self) -> dict[str, str]:
         """The cookies the client sent back; pieces without "=" are ignored."""
@@ -67,7 +69,13 @@ def text_response(
 
 
 def parse_head(
-    method: bytes, target: bytes, raw_headers: Sequence[tuple[bytes, bytes]], *, peer: str, secure: bool
+    method: bytes,
+    target: bytes,
+    raw_headers: Sequence[tuple[bytes, bytes]],
+    *,
+    peer: str,
+    secure: bool,
+    connection: int = 0,
 ) -> Request:
     """The head of a request, in origin form or in absolute form.
 
@@ -99,6 +107,7 @@ def parse_head(
         peer=peer,
         secure=secure,
         raw_path=raw_path,
+        connection=connection,
     )
 
 

@@ -203,7 +203,7 @@ class Server:
             tls=self._tls,
             tunnel_tls=self._tunnel_tls,
         )
-        connection = Connection(sock, str(peer[0]), context)
+        connection = Connection(sock, str(peer[0]), context, self.connects)
         thread = threading.Thread(
             target=self._run, args=(connection,), name=f"connection-{peer}", daemon=True
         )

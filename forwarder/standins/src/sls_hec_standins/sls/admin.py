@@ -11,7 +11,9 @@ from typing import Any, Callable
 
 from sls_hec_standins.http import NUMBER, BadRequest, Request, Response, json_response, text_response
 from sls_hec_standins.sls import cursors, truth
+from sls_hec_standins.sls.admin_groups import GroupAdmin
 from sls_hec_standins.sls.auth import Key
+from sls_hec_standins.sls.console import Console
 from sls_hec_standins.sls.loading import Loader, LoadPlan
 from sls_hec_standins.sls.params import Params, handle
 from sls_hec_standins.sls.service import Service
@@ -25,16 +27,20 @@ class Admin:
     def __init__(self, service: Service, loader: Loader) -> None:
         self._service = service
         self._loader = loader
+        self._console = Console(service)
 
     def routes(self) -> dict[tuple[str, str], Callable[[Request], Response]]:
         handlers: dict[tuple[str, str], Callable[[Params], Response]] = {
             ("GET", "/state"): self._state,
             ("GET", "/truth"): self._truth,
             ("POST", "/projects"): self._project,
+            ("DELETE", "/projects"): self._delete_project,
             ("POST", "/logstores"): self._create_logstore,
+            ("DELETE", "/logstores"): self._delete_logstore,
             ("GET", "/keys"): self._keys,
             ("POST", "/keys"): self._put_key,
             ("DELETE", "/keys"): self._remove_key,
+            ("POST", "/keys/deny"): self._deny,
             ("GET", "/switches"): self._switches,
             ("POST", "/switches"): self._set_switches,
             ("GET", "/loads"): self._loads,
@@ -44,10 +50,9 @@ class Admin:
             ("POST", "/shards/merge"): self._merge,
             ("POST", "/shards/remove"): self._remove_shard,
             ("POST", "/shards/expire"): self._expire,
-            ("POST", "/groups/rebalance"): self._rebalance,
-            ("POST", "/groups/kick"): self._kick,
             ("POST", "/processors"): self._processor,
             ("POST", "/pulls"): self._prepare_pulls,
+            **GroupAdmin(self._service, self._console).handlers(),
         }
         return {route: functools.partial(handle, handler) for route, handler in handlers.items()}
 
@@ -121,6 +126,12 @@ class Admin:
         project.forbidden = forbidden
         return json_response(200, {"project": name, "forbidden": forbidden})
 
+    def _delete_project(self, params: Params) -> Response:
+        name = params.take("project", str)
+        params.done()
+        self._console.delete_project(name)
+        return json_response(200, {})
+
     def _create_logstore(self, params: Params) -> Response:
         project, name = params.take("project", str), params.take("logstore", str)
         shards, ttl = params.take("shards", int, 2), params.take("ttl", int, 30)
@@ -130,6 +141,12 @@ class Admin:
         with made.lock:
             made.options["appendMeta"] = append_meta
         return json_response(200, {"project": project, "logstore": name, "shards": shards})
+
+    def _delete_logstore(self, params: Params) -> Response:
+        project, name = params.take("project", str), params.take("logstore", str)
+        params.done()
+        self._console.delete_logstore(project, name)
+        return json_response(200, {})
 
     def _keys(self, params: Params) -> Response:
         params.done()
@@ -155,6 +172,12 @@ class Admin:
         if not self._service.keys.remove(key_id):
             raise BadRequest(f"no key {key_id}", 404)
         return json_response(200, {})
+
+    def _deny(self, params: Params) -> Response:
+        """Withdraw the rights for some calls from a key, without its secret being told."""
+        key_id, calls = params.take("id", str), params.texts("calls", ())
+        params.done()
+        return json_response(200, self._console.deny(key_id, *calls).as_json())
 
     def _switches(self, params: Params) -> Response:
         params.done()
@@ -240,23 +263,7 @@ class Admin:
                 gone = sum(shard.expire_before(before) for shard in chosen)
         return json_response(200, {"expired_groups": gone})
 
-    # Consumer groups, processors, prepared pulls.
-
-    def _rebalance(self, params: Params) -> Response:
-        logstore, name = self._logstore(params), params.take("group", str)
-        params.done()
-        with logstore.lock:
-            moved = _group(logstore, name).force_rebalance(self._service.clock.now())
-        return json_response(200, {"moved_shards": moved})
-
-    def _kick(self, params: Params) -> Response:
-        logstore, name = self._logstore(params), params.take("group", str)
-        consumer = params.take("consumer", str)
-        params.done()
-        with logstore.lock:
-            if not _group(logstore, name).kick(consumer, self._service.clock.now()):
-                raise BadRequest(f"no consumer {consumer}", 404)
-        return json_response(200, {})
+    # Processors, prepared pulls.
 
     def _processor(self, params: Params) -> Response:
         """Store a consume processor: SPL under a name, for pulls with `processor=`."""
@@ -282,10 +289,3 @@ class Admin:
 
     def _logstore(self, params: Params) -> Logstore:
         return self._service.store.logstore(params.take("project", str), params.take("logstore", str))
-
-
-def _group(logstore: Logstore, name: str) -> Any:
-    group = logstore.groups.get(name)
-    if group is None:
-        raise BadRequest(f"no consumer group {name}", 404)
-    return group

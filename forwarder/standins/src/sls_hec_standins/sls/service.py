@@ -26,6 +26,9 @@ FAULT_KINDS: Mapping[str, ParamTypes] = {
     "kick": {},
     # A pull is refused for the shard's quota: `what` is "qps" or "bytes".
     "read_quota": {"what": str},
+    # A pull of log groups whose counts do not agree: the last `drop` groups (all) are not in the body, or
+    # `count` is announced, whatever there is. The next cursor is that of an honest answer.
+    "miscount": {"drop": int, "count": int},
     # The clock of the service is wrong by `ahead` seconds for this request's signature.
     "skew": {"ahead": NUMBER},
 }

@@ -9,6 +9,7 @@ from sls_hec_standins.http import Clock, Faults, Server, ServerTls, admin_server
 from sls_hec_standins.sls.admin import Admin
 from sls_hec_standins.sls.app import SlsApp
 from sls_hec_standins.sls.auth import Key, Keys
+from sls_hec_standins.sls.console import Console
 from sls_hec_standins.sls.errors import SlsError
 from sls_hec_standins.sls.loading import Load, Loader, LoadPlan
 from sls_hec_standins.sls.pulls import PullCache
@@ -26,7 +27,8 @@ class SlsStandin:
 
     Clients reach it as a forward proxy (`proxy_url`) with any endpoint name, or directly if the names
     resolve to it. `tls` makes it an https server; `tunnel_tls` has it answer https URLs sent to it as a
-    proxy. `endpoints` are the host names that name no project. `pull_cache` is in bytes.
+    proxy. `endpoints` are the host names that name no project. `pull_cache` is in bytes. `console` is what an
+    administrator does meanwhile: groups and logstores deleted, checkpoints reset, rights withdrawn.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class SlsStandin:
             region=region,
             pulls=PullCache(pull_cache),
         )
+        self.console = Console(self.service)
         self.loader = Loader(self.service.store)
         self.server = Server(
             SlsApp(self.service),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sls_hec_standins.http.clock import Clock
@@ -25,8 +25,11 @@ class Logstore:
     Not thread-safe: hold `lock` around every use, several uses included when they belong together.
     """
 
-    def __init__(self, name: str, ttl: int, shards: int, clock: Clock) -> None:
-        """`ttl` in days. Raises `SlsError` if a value is out of its range."""
+    def __init__(self, name: str, ttl: int, shards: int, clock: Clock, not_before: int = 0) -> None:
+        """`ttl` in days. Raises `SlsError` if a value is out of its range.
+
+        It counts as made at the Unix time `not_before` at the earliest.
+        """
         if not _LOGSTORE_NAME.fullmatch(name):
             raise errors.logstore_info_invalid(f"store name {name} is invalid")
         if shards < 1:
@@ -34,7 +37,7 @@ class Logstore:
         self.name = name
         self.lock = threading.RLock()
         self._clock = clock
-        now = clock.now()
+        now = max(clock.now(), not_before)
         self.created = self.modified = int(now)
         self.set_ttl(ttl)
         self.options: dict[str, Any] = {
@@ -53,6 +56,11 @@ class Logstore:
         if not 1 <= days <= FOR_EVER:
             raise errors.logstore_info_invalid(f"ttl {days} is invalid")
         self.ttl = days
+
+    def check_group_quota(self, quota: int, status: int) -> None:
+        """Raises `SlsError` if there is no room for one more consumer group."""
+        if len(self.groups) >= quota:
+            raise errors.group_quota_exceed(status, quota)
 
     def expire(self) -> int:
         """Forget what is older than the ttl; returns how many log groups."""
@@ -148,7 +156,10 @@ class Logstore:
 class Project:
     """Logstores and stored processors (name to SPL) under one name. `lock` guards both."""
 
-    def __init__(self, name: str, description: str, clock: Clock) -> None:
+    def __init__(
+        self, name: str, description: str, clock: Clock, deleted: Mapping[str, int] | None = None
+    ) -> None:
+        """`deleted` are logstores of an earlier project of that name, and when they were made."""
         if not _PROJECT_NAME.fullmatch(name):
             raise errors.parameter_invalid(f"project name {name} is invalid")
         self.name = name
@@ -159,11 +170,16 @@ class Project:
         self.processors: dict[str, str] = {}
         self._clock = clock
         self._logstores: dict[str, Logstore] = {}
+        self._deleted = dict(deleted or {})
 
     def create_logstore(self, name: str, *, ttl: int = 30, shards: int = 2) -> Logstore:
-        """`ttl` in days. Raises `SlsError` if the name is taken or a value is wrong."""
-        made = Logstore(name, ttl, shards, self._clock)
+        """`ttl` in days. Raises `SlsError` if the name is taken or a value is wrong.
+
+        Made again after it was deleted, it has a later creation time, a second at least, and other cursors.
+        """
         with self.lock:
+            not_before = self._deleted.get(name, -1) + 1
+            made = Logstore(name, ttl, shards, self._clock, not_before)
             if name in self._logstores:
                 raise errors.logstore_already_exist(name)
             self._logstores[name] = made
@@ -171,8 +187,15 @@ class Project:
 
     def delete_logstore(self, name: str) -> None:
         with self.lock:
-            if self._logstores.pop(name, None) is None:
+            gone = self._logstores.pop(name, None)
+            if gone is None:
                 raise errors.logstore_not_exist(name)
+            self._deleted[name] = gone.created
+
+    def ages(self) -> dict[str, int]:
+        """When each logstore was made, deleted ones included."""
+        with self.lock:
+            return {**self._deleted, **{name: each.created for name, each in self._logstores.items()}}
 
     def logstore(self, name: str) -> Logstore:
         """The logstore, freed of what has expired."""
@@ -196,10 +219,11 @@ class Store:
         self.clock = clock
         self._lock = threading.Lock()
         self._projects: dict[str, Project] = {}
+        self._deleted: dict[str, dict[str, int]] = {}  # project to logstores and when they were made
 
     def create_project(self, name: str, description: str = "") -> Project:
-        made = Project(name, description, self.clock)
         with self._lock:
+            made = Project(name, description, self.clock, self._deleted.get(name))
             if name in self._projects:
                 raise errors.project_already_exist(name)
             self._projects[name] = made
@@ -207,8 +231,10 @@ class Store:
 
     def delete_project(self, name: str) -> None:
         with self._lock:
-            if self._projects.pop(name, None) is None:
+            gone = self._projects.pop(name, None)
+            if gone is None:
                 raise errors.project_not_exist(name)
+            self._deleted[name] = gone.ages()
 
     def project(self, name: str) -> Project:
         with self._lock:

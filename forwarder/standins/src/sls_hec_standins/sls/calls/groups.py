@@ -31,8 +31,7 @@ def create(call: Call) -> Response:
     with logstore.lock:
         if name in logstore.groups:
             raise errors.group_already_exist()
-        if len(logstore.groups) >= call.switches.group_quota:
-            raise errors.group_quota_exceed(call.switches.group_quota_status, call.switches.group_quota)
+        logstore.check_group_quota(call.switches.group_quota, call.switches.group_quota_status)
         logstore.groups[name] = Group(name, timeout, bool(order), logstore.facts, call.now)
     return done()
 

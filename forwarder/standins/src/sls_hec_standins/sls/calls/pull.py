@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sls_hec_standins.http import Response
+from sls_hec_standins.http import Fault, Response
 from sls_hec_standins.sls import cursors, errors
 from sls_hec_standins.sls.calls.shards import find, parse_cursor, readable
-from sls_hec_standins.sls.pulls import Pull
+from sls_hec_standins.sls.pulls import Pull, make_pull
 from sls_hec_standins.sls.service import Call
 from sls_hec_standins.sls.shards import Shard, StoredGroup
 from sls_hec_standins.sls.spl import Query, QueryError, compile_query
@@ -43,7 +43,24 @@ def pull_logs(call: Call) -> Response:
     pull = call.service.pulls.get(run.shard, run.start, run.groups, compression, query)
     counts_raw = call.switches.read_quota_counts == "raw"
     run.shard.read_quota.add(pull.raw_size if counts_raw else len(pull.body))
-    return Response(200, _headers(run, pull, compression), pull.body)
+    headers = _headers(run, pull, compression)
+    miscount = call.service.faults.take("miscount", call.route) if run.groups else None
+    return (
+        _miscounted(run, compression, query, headers, miscount)
+        if miscount
+        else Response(200, headers, pull.body)
+    )
+
+
+def _miscounted(
+    run: _Run, compression: str, query: Query | None, headers: list[tuple[str, str]], fault: Fault
+) -> Response:
+    drop = fault.get("drop", 0 if "count" in fault.params else len(run.groups))
+    pull = make_pull(run.groups[: max(0, len(run.groups) - drop)], compression, query)
+    changed = {"x-log-bodyrawsize": str(pull.raw_size)}
+    if "count" in fault.params:
+        changed["x-log-count"] = str(fault.get("count", 0))
+    return Response(200, [(name, changed.get(name, value)) for name, value in headers], pull.body)
 
 
 def _read(call: Call, count: int) -> _Run:

@@ -1,0 +1,112 @@
+"""`health`: asks the running instance how it is, through RELAY_METRICS."""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import socket
+import sys
+from typing import Any
+
+from sls_hec_forwarder import settings as configuration
+from sls_hec_forwarder.cli.output import duration, plain, table
+from sls_hec_forwarder.settings.env_file import environment
+
+#: Patience (seconds) with the instance, and the bytes of its answer that are read at most.
+_TIMEOUT = 5.0
+_LARGEST = 4 * 1024 * 1024
+#: By --fail-on: the statuses that make the exit status 1.
+_FAILING = {"critical": ("critical",), "warning": ("critical", "warning"), "never": ()}
+
+
+class NotAnswered(Exception):
+    """The instance cannot be asked; the message says what to do."""
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """1 when the instance does not answer, or a condition at or above --fail-on stands."""
+    where = configuration.load(environment(os.environ, arguments.env_file)).relay.metrics
+    try:
+        report = ask(where)
+    except NotAnswered as problem:
+        if arguments.json:
+            print(
+                json.dumps({"status": "unknown", "ready": False, "conditions": [], "problem": str(problem)})
+            )
+        else:
+            print(problem, file=sys.stderr)
+        return 1
+    print(json.dumps(report) if arguments.json else page(report))
+    failing = report["status"] in _FAILING[arguments.fail_on]
+    return 1 if failing or (not report["ready"] and arguments.fail_on != "never") else 0
+
+
+def ask(where: str) -> dict[str, Any]:
+    """The health report of the instance that serves metrics at `where`. Raises NotAnswered."""
+    if where == "off":
+        raise NotAnswered(
+            "RELAY_METRICS is off, so the instance cannot be asked: set it to unix:/path or a port"
+        )
+    connection = http.client.HTTPConnection("localhost", timeout=_TIMEOUT)
+    try:
+        connection.sock = _connect(where)
+        connection.request("GET", "/healthz")
+        report = json.loads(connection.getresponse().read(_LARGEST))
+        if not isinstance(report, dict) or not {"status", "ready", "conditions"} <= report.keys():
+            raise ValueError("not a health report")
+    except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise NotAnswered(
+            f"no answer at RELAY_METRICS={where} ({reason}): is the instance running?"
+        ) from error
+    finally:
+        connection.close()
+    return report
+
+
+def _connect(where: str) -> socket.socket:
+    if where.startswith("unix:"):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(_TIMEOUT)
+        try:
+            sock.connect(where[len("unix:") :])
+        except OSError:
+            sock.close()
+            raise
+        return sock
+    return socket.create_connection(("127.0.0.1", int(where)), _TIMEOUT)
+
+
+def page(report: dict[str, Any]) -> str:
+    """The report for people."""
+    shards = report.get("shards", {})
+    lag = shards.get("worst_lag_seconds")
+    lines = [
+        f"{report['status']}: {'ready' if report['ready'] else 'NOT READY'}, "
+        f"{shards.get('owned', 'an unknown number of')} shards, "
+        f"lag {'unknown' if lag is None else duration(lag)}"
+    ]
+    lines += [
+        plain(
+            f"{each['severity'].upper()} {each['name']} {each['subject']} since {each['since']} "
+            f"({each['count']} times): {each['text']}; {each['does']}; {each['todo']}"
+        )
+        for each in report["conditions"]
+    ]
+    held = [
+        (
+            str(each["shard"]),
+            each["phase"],
+            *(
+                duration(each[f"{name}_seconds"])
+                for name in ("lag", "oldest_undelivered", "last_pull", "last_delivery", "last_checkpoint")
+            ),
+        )
+        for each in shards.get("held", [])
+    ]
+    if held:
+        titles = ("SHARD", "PHASE", "LAG", "OLDEST UNDELIVERED", "LAST PULL", "DELIVERY", "CHECKPOINT")
+        lines += ["", table(held, titles)]
+    return "\n".join(lines)

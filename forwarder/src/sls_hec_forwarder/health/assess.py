@@ -1,0 +1,68 @@
+"""Conditions that follow from numbers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from sls_hec_forwarder.health.facts import Facts, ShardFacts
+
+#: A shard that was not pulled, and an event that was not delivered, for so long (seconds) is worth a word.
+STALLED: Final = 60.0
+UNDELIVERED: Final = 120.0
+#: SLS refuses requests that are 900 s off; half of that (seconds) is a clock that nobody sets.
+SKEWED: Final = 450.0
+#: Temporary credentials that end so soon (seconds) should have been renewed long ago.
+EXPIRING: Final = 300.0
+#: Share of the spool's bound from which it is said to be filling.
+FILLING: Final = 0.8
+
+#: The names that `assess` finds; all others are reported by whoever meets them.
+ASSESSED: Final = (
+    "heartbeat_late",
+    "shards_unowned",
+    "shard_stalled",
+    "delivery_stalled",
+    "clock_skewed",
+    "credentials_expiring",
+    "spool_filling",
+)
+
+
+class Finding(NamedTuple):
+    """A condition that stands by the numbers."""
+
+    name: str
+    subject: str
+    text: str
+
+
+def assess(facts: Facts) -> Iterator[Finding]:
+    """What the numbers say."""
+    if facts.heartbeat_age is not None and facts.group_timeout is not None:
+        if facts.heartbeat_age > facts.group_timeout:
+            text = f"no heartbeat was answered for {facts.heartbeat_age:.0f} s of {facts.group_timeout:.0f} s"
+            yield Finding("heartbeat_late", "", text)
+        if facts.unowned and facts.unowned_for > facts.group_timeout:
+            names = ", ".join(str(shard) for shard in facts.unowned[:20])
+            yield Finding("shards_unowned", "", f"shards without an owner: {names}")
+    for shard in facts.shards:
+        yield from _assess_shard(shard)
+    if facts.clock_skew is not None and abs(facts.clock_skew) > SKEWED:
+        yield Finding("clock_skewed", "", f"this machine's clock is {facts.clock_skew:+.0f} s off")
+    if facts.credentials_left is not None and facts.credentials_left < EXPIRING:
+        yield Finding(
+            "credentials_expiring", "", f"credentials end in {max(0.0, facts.credentials_left):.0f} s"
+        )
+    used, limit = facts.spool_bytes, facts.spool_limit
+    if used is not None and limit and used >= FILLING * limit:
+        yield Finding("spool_filling", "", f"{used} of {limit} bytes are in use")
+
+
+def _assess_shard(shard: ShardFacts) -> Iterator[Finding]:
+    subject = f"shard {shard.shard}"
+    if shard.pulling and shard.last_pull is not None and shard.last_pull > STALLED:
+        yield Finding("shard_stalled", subject, f"was not pulled for {shard.last_pull:.0f} s")
+    oldest = shard.oldest_undelivered
+    if oldest is not None and oldest > UNDELIVERED:
+        yield Finding("delivery_stalled", subject, f"its oldest event waits for {oldest:.0f} s")

@@ -1,0 +1,65 @@
+"""Standard error that can fail without harm: on a full disk, or with nobody behind the pipe, lines are lost.
+
+Python's own raises at each write, and makes the exit status 120 of what is left in its buffer at the end.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import sys
+from typing import Any
+
+_NUMBER = 2
+#: How long (seconds) a pipe that is full is waited for; then nothing waits until there is room again.
+_PATIENCE = 1.0
+#: As much as can be written to a pipe without waiting once there is room: pipe(7), PIPE_BUF on Linux.
+_CHUNK = 4096
+
+
+def make_harmless() -> None:
+    """Replace `sys.stderr`, unless somebody else has."""
+    if sys.stderr is None:
+        # It was closed. Nothing else may get its number, or C libraries would write their complaints there.
+        while os.open(os.devnull, os.O_RDWR) < _NUMBER:
+            pass
+        os.set_inheritable(_NUMBER, True)
+    elif sys.stderr is not sys.__stderr__:
+        return
+    sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(_Forgiving(_NUMBER)),
+        encoding="utf-8",
+        errors="backslashreplace",
+        line_buffering=True,
+    )
+
+
+class _Forgiving(io.FileIO):
+    """Loses what cannot be written, and says how much once it can write again."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._lost = 0
+
+    def write(self, data: Any, /) -> int:
+        length = memoryview(data).nbytes
+        if self._lost and self._put(b"\n(%d bytes of messages could not be written here)\n" % self._lost):
+            self._lost = 0
+        if self._lost or not self._put(data):
+            self._lost += length
+        return length
+
+    def _put(self, data: Any) -> bool:
+        left = memoryview(data)
+        try:
+            while left:
+                if not select.select([], [_NUMBER], [], 0.0 if self._lost else _PATIENCE)[1]:
+                    return False
+                written = super().write(left[:_CHUNK])
+                if not written:
+                    return False
+                left = left[written:]
+        except OSError:
+            return False
+        return True
