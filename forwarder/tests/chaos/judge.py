@@ -9,9 +9,10 @@ from typing import Callable
 
 from ..e2e.site import LOGSTORE, PROJECT, wait_until
 from .expected import EXPECTED, QUIET
+from .member import threads_and_sockets
 from .sightings import Stood, table
 from .verdict import Verdict
-from .world import BATCH, PULL, UNSAVED, World, serving, threads_and_sockets
+from .world import BATCH, PULL, UNSAVED, World, serving
 
 # Time (seconds) in which everything has to arrive once there is peace: longer than the longest pause between
 # two tries of anything.

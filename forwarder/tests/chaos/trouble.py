@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from typing import Callable, Optional
 
-from .world import Busy, Relay, World
+from .member import Relay
+from .world import Busy, World
 
 Heal = Callable[[], None]
 Trouble = Callable[[World, random.Random], Optional[Heal]]

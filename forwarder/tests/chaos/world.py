@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -28,8 +27,9 @@ from sls_hec_standins.sls.groups import Group
 from sls_hec_standins.sls.standin import SlsStandin
 from sls_hec_standins.sls.switches import Switches
 
-from ..e2e.relay_process import RelayProcess, interpreters
+from ..e2e.relay_process import interpreters
 from ..e2e.site import GROUP, LOGSTORE, PROJECT, Site
+from .member import Relay
 from .watcher import HealthWatcher
 
 IN_FLIGHT = 2 * 1024 * 1024
@@ -40,7 +40,6 @@ BATCH = 100 * 1024
 EVENT_MAX = 200_000  # bytes of an event that HEC takes
 BODY_MAX = 400_000  # bytes of a body
 SPOOL = 1024 * 1024
-REFUSED = 2  # exit status of a relay that may not start as things are, such as without a folder for its spool
 FORBIDDEN_TOPIC = "chaos-forbidden"
 # What goes to an index that tokens may write to, but for the time that it is taken from them.
 INDEX_TOPIC, INDEX = "chaos-index", "second"
@@ -53,61 +52,6 @@ DEFECTS = ("Traceback", "unexpected error", "Exception in thread", "CRITICAL")
 
 class Busy(Exception):
     """A trouble cannot begin now; later it may."""
-
-
-class Relay:
-    """One member of the group by its name, whatever process is it at the time."""
-
-    def __init__(self, world: World, name: str, python: str, **changes: str) -> None:
-        self.name = name
-        self.process: RelayProcess | None = None
-        self.peak = 0
-        self.taken = False  # by a trouble that wants it for itself
-        self._lock = threading.Lock()  # the watcher starts it again too
-        self._world = world
-        self._python = python
-        self._changes = changes
-
-    def start(self) -> None:
-        with self._lock:
-            self._start()
-
-    def _start(self) -> None:
-        self.end()
-        environ = self._world.environ(self.name, **self._changes)
-        self.process = RelayProcess(self._python, environ, self._world.folder).start()
-
-    def running(self) -> RelayProcess:
-        assert self.process is not None
-        return self.process
-
-    def stop(self, timeout: float = 60.0) -> None:
-        """In good order, and no later than it may take."""
-        if self.running().returncode == REFUSED:
-            return  # at its start; the watcher has not looked since
-        try:
-            status = self.running().stop(timeout)
-        except subprocess.TimeoutExpired:
-            self._world.defects.append(f"{self.name} did not end within {timeout:g} s of SIGTERM")
-            return
-        if status != 0:
-            self._world.defects.append(f"{self.name} ended with {status} on SIGTERM")
-
-    def end(self) -> None:
-        """Whatever it does; nothing of it is left."""
-        if self.process is not None:
-            self.process.__exit__(None, None, None)
-
-    def look(self) -> None:
-        """Note its memory; where it refused to start, start it again, as systemd does."""
-        with self._lock:
-            process = self.process
-            if process is not None and process.process is not None and process.returncode == REFUSED:
-                self._start()
-        if process is None or process.process is None:
-            return
-        with contextlib.suppress(OSError, IndexError):  # ended meanwhile
-            self.peak = max(self.peak, process.rss())
 
 
 class World(Site):
@@ -153,8 +97,8 @@ class World(Site):
         self._socket_folder = Path(tempfile.mkdtemp(prefix="chaos-health-"))
         self.health_sockets = {name: self._socket_folder / f"{name}.sock" for name in ("relay-1", "relay-2")}
         self.relays = {
-            "relay-1": Relay(self, "relay-1", cpython, SLS_COMPRESSION="lz4", HEC_GZIP="1"),
-            "relay-2": Relay(self, "relay-2", pypy, SLS_COMPRESSION="zstd"),
+            "relay-1": self._relay("relay-1", cpython, SLS_COMPRESSION="lz4", HEC_GZIP="1"),
+            "relay-2": self._relay("relay-2", pypy, SLS_COMPRESSION="zstd"),
         }
         self.health = HealthWatcher(self.health_sockets, self.defects.append)
         self.sdk: subprocess.Popen[bytes] | None = None
@@ -186,6 +130,12 @@ class World(Site):
         """One relay on each interpreter."""
         paths = interpreters()
         return paths[0], paths[-1]
+
+    def _relay(self, name: str, python: str, **changes: str) -> Relay:
+        def environ() -> dict[str, str]:
+            return self.environ(name, **changes)
+
+        return Relay(name, python, self.folder, environ, self.defects)
 
     def environ(self, consumer: str, **changes: str) -> dict[str, str]:
         shared = {
@@ -364,15 +314,6 @@ def write(path: Path, text: str) -> None:
     new = path.with_name(path.name + ".new")
     new.write_text(text)
     os.replace(new, path)
-
-
-def threads_and_sockets(pid: int) -> tuple[int, int]:
-    """Of a running process."""
-    sockets = 0
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            sockets += os.readlink(entry).startswith("socket:")
-    return len(list(Path(f"/proc/{pid}/task").iterdir())), sockets
 
 
 def serving() -> int:
