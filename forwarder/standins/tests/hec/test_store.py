@@ -178,8 +178,8 @@ def test_unfolding_goes_by_topic() -> None:
     assert compare(filled(*sent), rows, unfold=UNFOLD).exact
     assert compare(filled(*sent), rows, unfold=Unfold.parse("detail")).mismatches == 3
     assert Unfold.parse("detail,event").fields("any") == {"detail", "event"}
-    for wrong in ('{"a":"b"}', '{"a":[1]}', "{", '{"a":' * 100_000):
-        with pytest.raises(ValueError, match=r"unfold is|Expecting"):
+    for wrong in ('{"a":"b"}', '{"a":[1]}', "{", '{"a":' * 20_000):
+        with pytest.raises(ValueError, match=r"^unfold is"):
             Unfold.parse(wrong)
 
 
@@ -187,12 +187,13 @@ def test_unfolding_goes_by_topic() -> None:
     "text",
     [
         "[" * 101 + "]" * 101,
-        "[" * 100_000 + "]" * 100_000,
-        "[" * 100_000,
+        "[" * 20_000 + "]" * 20_000,
+        "[" * 20_000,
         '{"a":NaN}',
         '{"a":"\\ud800"}',
         '"x"',
     ],
+    ids=["101", "deep", "open", "NaN", "surrogate", "string"],
 )
 def test_what_is_no_json_stays_text(text: str) -> None:
     made = row(0, contents=[["detail", text]])
@@ -301,7 +302,7 @@ def test_find() -> None:
 
 
 def test_find_by_what_was_sent() -> None:
-    deep = b"[" * 100_000 + b"]" * 100_000
+    deep = b"[" * 20_000 + b"]" * 20_000
     store = filled(event(row(0), event=b'{"deep":%s,"n":0.10,"yes":true,"list":["a",1e999]}' % deep))
     for name, text in (("n", "0.10"), ("yes", "true"), ("list", "a"), ("list", "1e999")):
         assert len(store.find(wanted={name: text})) == 1

@@ -28,12 +28,13 @@ class Unfold:
         """
         if not text.startswith("{"):
             return cls({"*": [name for name in text.split(",") if name]})
+        wrong = ValueError('unfold is JSON such as {"topic": ["field"]}, or FIELD,...')
         try:
             rules = json.loads(text)
-        except RecursionError:
-            raise ValueError("unfold is nested too deeply") from None
+        except (ValueError, RecursionError):
+            raise wrong from None
         if not all(isinstance(names, list) and all(map(_is_text, names)) for names in rules.values()):
-            raise ValueError('unfold is JSON such as {"topic": ["field"]}')
+            raise wrong
         return cls(rules)
 
     def fields(self, topic: str) -> frozenset[str]:
