@@ -281,6 +281,13 @@ def test_keep_bounds_the_events_and_nothing_else() -> None:
     }
 
 
+def test_test_events_of_a_check_are_no_defect() -> None:
+    store = filled(event(row(0)), event(row(1), fields={"sls_hec_test": "true"}))
+    result = compare(store, [row(0)])
+    assert (result.complete, result.unidentified) == (True, 0)
+    assert compare(filled(event(row(1), fields={"sls_hec_test": "false"})), []).unidentified == 1
+
+
 def test_clear() -> None:
     store = filled(event(row(0)), event(row(1), fields={}))
     store.clear()

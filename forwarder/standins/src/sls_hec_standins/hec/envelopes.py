@@ -18,6 +18,8 @@ from sls_hec_standins.hec.reader import Envelope, Number, Reader, is_number
 from sls_hec_standins.hec.tokens import Token
 
 IDENTITY_FIELD = "sls_id"
+#: What marks a relay's test events (`check --send-test-event`).
+TEST_FIELD = "sls_hec_test"
 KEYS = frozenset(("event", "time", "host", "source", "sourcetype", "index", "fields"))
 
 
