@@ -141,7 +141,7 @@ def set_by_somebody(cloud: Any, position: int) -> None:
 
 
 def test_checkpoint_that_somebody_set_is_told_and_not_overwritten(setup: Setup, cloud: Any) -> None:
-    checkpoints = Checkpoints(3600, setup.client.checkpoints)
+    checkpoints = Checkpoints(3600, setup.client.checkpoints, Conditions())
     checkpoints.add(setup.saver)
     setup.deliver(5)
     set_by_somebody(cloud, 3)
@@ -152,7 +152,7 @@ def test_checkpoint_that_somebody_set_is_told_and_not_overwritten(setup: Setup, 
 
 
 def test_own_checkpoint_and_one_without_an_answer_are_nobody_elses(setup: Setup, cloud: Any) -> None:
-    checkpoints = Checkpoints(3600, setup.client.checkpoints)
+    checkpoints = Checkpoints(3600, setup.client.checkpoints, Conditions())
     checkpoints.add(setup.saver)
     checkpoints.compare(setup.client.checkpoints())
     cloud.standin.faults.add(Fault("reset_after", "UpdateCheckPoint", times=1))
@@ -166,7 +166,7 @@ def test_own_checkpoint_and_one_without_an_answer_are_nobody_elses(setup: Setup,
 
 def test_checkpoint_that_is_seen_only_once_is_not_obeyed(setup: Setup) -> None:
     """It was overtaken by a save of our own between the look and the comparison."""
-    checkpoints = Checkpoints(3600, setup.client.checkpoints)
+    checkpoints = Checkpoints(3600, setup.client.checkpoints, Conditions())
     checkpoints.add(setup.saver)
     stale = setup.client.checkpoints()
     setup.deliver(5)
@@ -176,7 +176,7 @@ def test_checkpoint_that_is_seen_only_once_is_not_obeyed(setup: Setup) -> None:
 
 
 def test_checkpoint_that_is_gone_is_a_group_that_was_deleted(setup: Setup, cloud: Any) -> None:
-    checkpoints = Checkpoints(3600, setup.client.checkpoints)
+    checkpoints = Checkpoints(3600, setup.client.checkpoints, Conditions())
     checkpoints.add(setup.saver)
     with cloud.store.lock:
         cloud.standin.console.delete_group("proj", "store", "relay")
@@ -188,7 +188,7 @@ def test_checkpoint_that_is_gone_is_a_group_that_was_deleted(setup: Setup, cloud
 
 def test_nobody_compares_while_the_fence_is_closed(setup: Setup, cloud: Any) -> None:
     """Another consumer may own the shard then, and save."""
-    checkpoints = Checkpoints(3600, setup.client.checkpoints)
+    checkpoints = Checkpoints(3600, setup.client.checkpoints, Conditions())
     checkpoints.add(setup.saver)
     set_by_somebody(cloud, 3)
     setup.now = 31.0
