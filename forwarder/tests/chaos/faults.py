@@ -69,7 +69,7 @@ def _tls(_: random.Random) -> Sequence[Fault]:
 def _every_server(routes: Sequence[str]) -> dict[str, Draw]:
     return {
         "latency": lambda rng: _at(rng, routes, "latency", delay=rng.uniform(0.2, 3.0)),
-        "hang": lambda rng: _at(rng, routes, "hang", delay=rng.uniform(1.0, 8.0), handled=rng.random() < 0.5),
+        "hang": lambda rng: _at(rng, routes, "hang", delay=rng.uniform(4.0, 8.0), handled=rng.random() < 0.5),
         "reset_before": lambda rng: _at(rng, routes, "reset_before"),
         "reset_during": lambda rng: _at(rng, routes, "reset_during", at=rng.uniform(0, 0.99)),
         "reset_after": lambda rng: _at(rng, routes, "reset_after"),
@@ -89,6 +89,9 @@ SLS_FAULTS: Mapping[str, Draw] = {
     ),
     "rebalance": lambda rng: [Fault("rebalance", "HeartBeat", times=rng.randint(1, 2))],
     "kick": lambda rng: [Fault("kick", "HeartBeat", times=rng.randint(1, 2))],
+    "miscount": lambda rng: _at(
+        rng, ("PullLogs",), "miscount", **rng.choice(({}, {"drop": 1}, {"count": 7}))
+    ),
     "read_quota": lambda rng: _at(rng, ("PullLogs",), "read_quota", what=rng.choice(("qps", "bytes"))),
     "skew": lambda rng: _at(rng, _SLS_ROUTES, "skew", ahead=rng.choice((3600, -3600))),
 }

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .plan import plan
+from .expected import EXPECTED
+from .plan import LONG, LONG_FROM, long_plan, plan
 from .run import run
 from .troubles import LASTS
 
@@ -35,3 +36,11 @@ def test_a_seed_decides_the_plan() -> None:
 def test_a_short_plan_has_every_kind() -> None:
     kinds = [f"kind {number}" for number in range(50)]
     assert {step.kind for step in plan(kinds, LASTS, 1, 10, 2)} == set(kinds)
+
+
+def test_a_long_plan_has_troubles_that_have_to_be_seen() -> None:
+    steps = long_plan(EXPECTED, 7, 1800)
+    assert steps == long_plan(reversed([*EXPECTED]), 7, 1800)
+    assert {step.kind for step in steps} == set(EXPECTED)
+    assert all(LONG[0] <= step.lasts <= LONG[1] and step.at + step.lasts <= 1800 for step in steps)
+    assert not long_plan(EXPECTED, 7, LONG_FROM - 1)

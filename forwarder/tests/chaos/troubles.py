@@ -1,28 +1,23 @@
-"""What can go wrong: every fault of both stand-ins, and what happens to processes, files and the cloud.
-
-A trouble is a function that begins it and returns what ends it, or None if it is over at once.
-"""
+"""What can go wrong: every fault of both stand-ins, and what happens to processes, files and the cloud."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import random
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Callable, Optional
 
 from sls_hec_standins.http import Fault, Faults
 from sls_hec_standins.sls.errors import SlsError
 
-from ..e2e.site import GROUP
+from .admins import ADMINS
+from .between import BETWEEN, PREPARED
 from .faults import HEC_FAULTS, SLS_FAULTS, Draw
-from .world import BODY_MAX, EVENT_MAX, FORBIDDEN_TOPIC, SPOOL, Relay, World
-
-Heal = Callable[[], None]
-Trouble = Callable[[World, random.Random], Optional[Heal]]
+from .processes import PROCESSES, reload
+from .trouble import Busy, Heal, Trouble
+from .world import BODY_MAX, EVENT_MAX, FORBIDDEN_TOPIC, SPOOL, World
 
 MAX_SHARDS = 24
 # Service time may be this far (seconds) from that of the machine; 900 is where SLS refuses signatures.
@@ -32,95 +27,12 @@ SPOOL_BALLAST = "ballast.jsonl.gz"
 _numbers = itertools.count()
 
 
-class Busy(Exception):
-    """It cannot begin now; later it may."""
-
-
-def _relay(world: World, rng: random.Random) -> Relay:
-    """One that no other trouble has, and that is up."""
-    idle = [relay for relay in world.relays.values() if not relay.taken and relay.running().ready]
-    if not idle:
-        raise Busy
-    return rng.choice(idle)
-
-
-def _taken(relay: Relay, then: Heal) -> Heal:
-    """Have `relay` to itself until `then` is done."""
-    relay.taken = True
-
-    def end() -> None:
-        then()
-        relay.taken = False
-
-    return end
-
-
-# Processes.
-
-
-def kill(world: World, rng: random.Random) -> None:
-    """A relay is killed, and started again as systemd does."""
-    relay = _relay(world, rng)
-    world.disruptions += 1
-    relay.end()
-    relay.start()
-
-
-def kill_and_stay_away(world: World, rng: random.Random) -> Heal:
-    """A relay is killed and its shards go to the others."""
-    relay = _relay(world, rng)
-    world.disruptions += 1
-    relay.end()
-    return _taken(relay, relay.start)
-
-
-def freeze(world: World, rng: random.Random) -> Heal:
-    """A relay stands still for longer than the group's time-out, and goes on as if nothing had been."""
-    relay = _relay(world, rng)
-    world.disruptions += 1
-    relay.running().signal(signal.SIGSTOP)
-    return _taken(relay, lambda: relay.running().signal(signal.SIGCONT))
-
-
-def restart(world: World, rng: random.Random) -> Heal:
-    """A relay is restarted in good order, whatever else goes on."""
-    relay = _relay(world, rng)
-    world.disruptions += 1  # with HEC away it gives up what is in flight
-    relay.running().signal(signal.SIGTERM)
-
-    def again() -> None:
-        relay.stop()
-        relay.end()
-        relay.start()
-
-    return _taken(relay, again)
-
-
-def reload(world: World, rng: random.Random) -> None:
-    """SIGHUP for no reason."""
-    _relay(world, rng).running().signal(signal.SIGHUP)
-
-
-def sdk_joins_and_leaves(world: World, rng: random.Random) -> Heal:
-    if world.sdk is None:
-        world.start_sdk()
-    world.disruptions += 1
-    return lambda: world.stop_sdk(signal.SIGTERM)
-
-
-def sdk_joins_and_is_killed(world: World, rng: random.Random) -> Heal:
-    if world.sdk is None:
-        world.start_sdk()
-    world.disruptions += 1
-    return lambda: world.stop_sdk(signal.SIGKILL)
-
-
 # The service: group, shards, clock, keys.
 
 
 def rebalance(world: World, rng: random.Random) -> None:
     with world.logstore.lock:
-        world.logstore.groups[GROUP].force_rebalance(world.sls.clock.now())
+        world.group().force_rebalance(world.sls.clock.now())
     world.disruptions += 2
 
 
@@ -152,9 +64,7 @@ def sls_clock_jumps(world: World, rng: random.Random) -> Heal | None:
     by = rng.uniform(10, MAX_SKEW / 4)
     ahead = world.sls.clock.now() - time.time()
     if ahead + by > MAX_SKEW:
-        for consumer in (*world.relays, "sdk-1"):  # else they would not time out for as long
-            world.kick(consumer)
-        world.sls.clock.advance(-ahead)
+        clock_is_right(world)
         return None
     world.sls.clock.advance(by)
 
@@ -162,6 +72,12 @@ def sls_clock_jumps(world: World, rng: random.Random) -> Heal | None:
         world.sls.clock.advance(-rng.uniform(0, 3))
 
     return back
+
+
+def clock_is_right(world: World) -> None:
+    for consumer in (*world.relays, "sdk-1"):  # else they would not time out for as long
+        world.kick(consumer)
+    world.sls.clock.advance(time.time() - world.sls.clock.now())
 
 
 def sts_key_expires(world: World, rng: random.Random) -> Heal | None:
@@ -314,13 +230,7 @@ def _move_files(old: Path, new: Path) -> None:
 
 
 OTHERS: Sequence[Trouble] = (
-    kill,
-    kill_and_stay_away,
-    freeze,
-    restart,
-    reload,
-    sdk_joins_and_leaves,
-    sdk_joins_and_is_killed,
+    *PROCESSES,
     rebalance,
     kick,
     split_shard,
@@ -340,18 +250,26 @@ OTHERS: Sequence[Trouble] = (
     body_too_large,
     spool_is_full,
     spool_is_unusable,
+    *ADMINS,
+    *BETWEEN,
 )
 
 # Two at a time of the same group would undo each other.
-ALONE: Mapping[str, str] = {
-    "spool is full": "spool",
-    "spool is unusable": "spool",
-    "sdk joins and leaves": "sdk",
-    "sdk joins and is killed": "sdk",
-    "token rotates": "token",
-    "token disabled": "token",
-    "sts key expires": "key",
-    "sls clock jumps": "clock",
+ALONE: Mapping[str, tuple[str, ...]] = {
+    "spool is full": ("spool",),
+    "spool is unusable": ("spool",),
+    "sdk joins and leaves": ("sdk",),
+    "sdk joins and is killed": ("sdk",),
+    "token rotates": ("token",),
+    "token disabled": ("token",),
+    "index refused": ("token",),
+    "sts key expires": ("key",),
+    "right withdrawn for one call": ("key",),
+    "sls clock jumps": ("clock",),
+    "settings of the group changed": ("group",),
+    # The SDK's consumer would create the group.
+    "group deleted": ("group", "key", "sdk"),
+    "group deleted and created by another": ("group", "sdk"),
 }
 
 # Seconds, where the usual few are not enough to have an effect.
@@ -359,6 +277,9 @@ LASTS: Mapping[str, tuple[float, float]] = {
     "freeze": (8.0, 12.0),
     "kill and stay away": (8.0, 12.0),
     "restart": (1.0, 1.0),
+    "signals in bursts": (1.0, 1.0),
+    "index refused": (6.0, 12.0),
+    "settings of the group changed": (4.0, 20.0),  # the relays look every 15 s
     "sdk joins and leaves": (8.0, 14.0),
     "sdk joins and is killed": (8.0, 14.0),
 }
@@ -368,9 +289,11 @@ def kinds(world: World) -> dict[str, Trouble]:
     """All troubles by name. AssertionError if the stand-ins have a kind of fault that chaos does not know."""
     found: dict[str, Trouble] = {trouble.__name__.replace("_", " "): trouble for trouble in OTHERS}
     for side, faults, draws in (("sls", world.sls.faults, SLS_FAULTS), ("hec", world.hec.faults, HEC_FAULTS)):
-        unlike = draws.keys() ^ faults.kinds.keys()
+        prepared = {name.split()[1] for name in PREPARED if name.startswith(f"{side}: ")}
+        unlike = (draws.keys() | prepared) ^ faults.kinds.keys()
         assert not unlike, f"chaos and the stand-in of {side} know other faults: {sorted(unlike)}"
         found.update({f"{side}: {kind}": _fault(faults, kind, draw) for kind, draw in draws.items()})
+    found.update(PREPARED)
     return found
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import uuid
 from collections import Counter
@@ -22,73 +23,35 @@ from sls_hec_standins.http import ServerTls
 from sls_hec_standins.http.tls import Certificate, ThrowawayCa
 from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.auth import Key
+from sls_hec_standins.sls.groups import Group
 from sls_hec_standins.sls.standin import SlsStandin
 from sls_hec_standins.sls.switches import Switches
 
-from ..e2e.relay_process import RelayProcess, interpreters
-from ..e2e.site import GROUP, PROJECT, Site
+from ..e2e.relay_process import interpreters
+from ..e2e.site import GROUP, LOGSTORE, PROJECT, Site
+from .member import Relay
+from .watcher import HealthWatcher
 
 IN_FLIGHT = 2 * 1024 * 1024
+UNSAVED = 1024 * 1024  # what a relay may repeat when it is killed, beside a pull for each shard
+PULL = 64 * 1024  # bytes of a pull, which as JSON are up to twice as many
+GROUP_TIMEOUT = 6  # seconds
 BATCH = 100 * 1024
 EVENT_MAX = 200_000  # bytes of an event that HEC takes
 BODY_MAX = 400_000  # bytes of a body
 SPOOL = 1024 * 1024
-REFUSED = 2  # exit status of a relay that may not start as things are, such as without a folder for its spool
 FORBIDDEN_TOPIC = "chaos-forbidden"
-RULES = {FORBIDDEN_TOPIC: {"index": "forbidden"}}
+# What goes to an index that tokens may write to, but for the time that it is taken from them.
+INDEX_TOPIC, INDEX = "chaos-index", "second"
+RULES = {FORBIDDEN_TOPIC: {"index": "forbidden"}, INDEX_TOPIC: {"index": INDEX}}
+# A text that a firewall may look for.
+MARKER = "chaos-marker"
 # Logs in these texts are defects, whatever the trouble.
 DEFECTS = ("Traceback", "unexpected error", "Exception in thread", "CRITICAL")
 
 
-class Relay:
-    """One member of the group by its name, whatever process is it at the time."""
-
-    def __init__(self, world: World, name: str, python: str, **changes: str) -> None:
-        self.name = name
-        self.process: RelayProcess | None = None
-        self.peak = 0
-        self.taken = False  # by a trouble that wants it for itself
-        self._lock = threading.Lock()  # the watcher starts it again too
-        self._world = world
-        self._python = python
-        self._changes = changes
-
-    def start(self) -> None:
-        with self._lock:
-            self._start()
-
-    def _start(self) -> None:
-        self.end()
-        environ = self._world.environ(self.name, **self._changes)
-        self.process = RelayProcess(self._python, environ, self._world.folder).start()
-
-    def running(self) -> RelayProcess:
-        assert self.process is not None
-        return self.process
-
-    def stop(self, timeout: float = 60.0) -> None:
-        """In good order, and no later than it may take."""
-        if self.running().returncode == REFUSED:
-            return  # at its start; the watcher has not looked since
-        status = self.running().stop(timeout)
-        if status != 0:
-            self._world.defects.append(f"{self.name} ended with {status} on SIGTERM")
-
-    def end(self) -> None:
-        """Whatever it does; nothing of it is left."""
-        if self.process is not None:
-            self.process.__exit__(None, None, None)
-
-    def look(self) -> None:
-        """Note its memory; where it refused to start, start it again, as systemd does."""
-        with self._lock:
-            process = self.process
-            if process is not None and process.process is not None and process.returncode == REFUSED:
-                self._start()
-        if process is None or process.process is None:
-            return
-        with contextlib.suppress(OSError, IndexError):  # ended meanwhile
-            self.peak = max(self.peak, process.rss())
+class Busy(Exception):
+    """A trouble cannot begin now; later it may."""
 
 
 class World(Site):
@@ -109,7 +72,7 @@ class World(Site):
             sls=SlsStandin(
                 seed=seed,
                 tunnel_tls=ServerTls(sls_cert.cert, sls_cert.key),
-                switches=Switches(pull_bytes=1024 * 1024),
+                switches=Switches(pull_bytes=PULL),
             ),
             hec=HecStandin(
                 seed=seed,
@@ -125,14 +88,19 @@ class World(Site):
         self.spool = folder / "spool"
         self.sdk_dead = folder / "sdk-dead-letters"
         self.planted: dict[str, str] = {}  # sls_id to the way in which the event is bad
+        self.uncertain: set[str] = set()  # by sls_id: good now, refused when they came, or not
         self.defects: list[str] = []
-        self.disruptions = 0  # each may repeat what a member had in flight
+        self.disruptions = 0  # each may repeat what a member read beyond its saved checkpoints
         self.lost_answers = 0  # each may repeat a batch
         cpython, pypy = self._pythons()
+        # A socket's path has at most 107 bytes, which a test's folder may exceed.
+        self._socket_folder = Path(tempfile.mkdtemp(prefix="chaos-health-"))
+        self.health_sockets = {name: self._socket_folder / f"{name}.sock" for name in ("relay-1", "relay-2")}
         self.relays = {
-            "relay-1": Relay(self, "relay-1", cpython, SLS_COMPRESSION="lz4", HEC_GZIP="1"),
-            "relay-2": Relay(self, "relay-2", pypy, SLS_COMPRESSION="zstd"),
+            "relay-1": self._relay("relay-1", cpython, SLS_COMPRESSION="lz4", HEC_GZIP="1"),
+            "relay-2": self._relay("relay-2", pypy, SLS_COMPRESSION="zstd"),
         }
+        self.health = HealthWatcher(self.health_sockets, self.defects.append)
         self.sdk: subprocess.Popen[bytes] | None = None
         self._watching = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
@@ -145,14 +113,17 @@ class World(Site):
         for relay in self.relays.values():
             relay.start()
         self._watcher.start()
+        self.health.start()
         return self
 
     def _end(self) -> None:
         self._watching.set()
         if self._watcher.is_alive():
             self._watcher.join(10)
+        self.health.stop()
         for relay in self.relays.values():
             relay.end()
+        shutil.rmtree(self._socket_folder)
 
     @staticmethod
     def _pythons() -> tuple[str, str]:
@@ -160,11 +131,18 @@ class World(Site):
         paths = interpreters()
         return paths[0], paths[-1]
 
+    def _relay(self, name: str, python: str, **changes: str) -> Relay:
+        def environ() -> dict[str, str]:
+            return self.environ(name, **changes)
+
+        return Relay(name, python, self.folder, environ, self.defects)
+
     def environ(self, consumer: str, **changes: str) -> dict[str, str]:
         shared = {
             "https_proxy": self.sls.proxy_url,
             "SLS_ENDPOINT": "https://sls.test",
             "SLS_CA_FILE": str(self.sls_ca),
+            "SLS_GROUP_TIMEOUT": str(GROUP_TIMEOUT),
             "SLS_TIMEOUT": "3",
             "SLS_FETCH_INTERVAL": "0.2",
             "HEC_CA_FILE": str(self.ca_file),
@@ -175,6 +153,7 @@ class World(Site):
             "HEC_ON_ERROR": "atomic" if self.profile == "atomic" else "prefix",
             "HEC_TOPIC_RULES": json.dumps(RULES),
             "RELAY_BYTES_IN_FLIGHT": str(IN_FLIGHT),
+            "RELAY_BYTES_UNSAVED": str(UNSAVED),
             "RELAY_CHECKPOINT_INTERVAL": "0.5",
             "RELAY_STOP_TIMEOUT": "5",
             "RELAY_SPOOL_DIR": str(self.spool),
@@ -190,6 +169,7 @@ class World(Site):
                     "SLS_STS_TOKEN_FILE": str(self.folder / "sts-token"),
                     "HEC_TOKEN": "",
                     "HEC_TOKEN_FILE": str(self.folder / "hec-token"),
+                    "RELAY_METRICS": f"unix:{self.health_sockets[consumer]}",
                 }
             )
         else:
@@ -206,7 +186,7 @@ class World(Site):
 
     def _token(self, name: str, value: str) -> Token:
         # Whoever is not acknowledged would not notice when an indexer dies with its queue.
-        return Token(value, name=name, use_ack=True, indexes=("main",))
+        return Token(value, name=name, use_ack=True, indexes=("main", INDEX))
 
     def new_hec_token(self) -> str:
         """A token in the relays' file; the name, to take it away by."""
@@ -253,11 +233,25 @@ class World(Site):
 
     def plant(self, way: str, logs: list[bytes], bad: set[int], topic: str = "chaos") -> None:
         """Add a log group of texts, those in `bad` being what HEC refuses."""
+        with self.logstore.lock:
+            names = self._append(logs, topic)
+            self.planted.update({names[index]: way for index in bad})
+
+    def plant_uncertain(self, logs: list[bytes], topic: str) -> None:
+        """Add a log group of which each event may be refused, if it comes early enough."""
+        with self.logstore.lock:
+            self.uncertain.update(self._append(logs, topic))
+
+    def _append(self, logs: list[bytes], topic: str) -> list[str]:
         now = int(self.sls.clock.now())
         group = wire.write_log_group([(now, None, [("text", log)]) for log in logs], topic, "chaos")
-        with self.logstore.lock:
-            shard, cursor = self.logstore.append(group, len(logs))
-            self.planted.update({f"{shard}|{cursor}|{index}": way for index in bad})
+        shard, cursor = self.logstore.append(group, len(logs))
+        return [f"{shard}|{cursor}|{index}" for index in range(len(logs))]
+
+    def never_indexed(self) -> set[str]:
+        """Those of the uncertain events that are not indexed."""
+        source = f"sls:{PROJECT}/{LOGSTORE}"
+        return {name for name in self.uncertain if not self.hec.store.copies(source, name)}
 
     def dead_letters(self) -> Counter[str]:
         """What was saved as dead letters, by identity."""
@@ -291,9 +285,16 @@ class World(Site):
             self.sdk.wait(10)
         self.sdk = None
 
+    def group(self) -> Group:
+        """As it is on the server. `Busy` while there is none."""
+        group = self.logstore.groups.get(GROUP)
+        if group is None:
+            raise Busy
+        return group
+
     def kick(self, consumer: str) -> None:
         with self.logstore.lock:
-            self.logstore.groups[GROUP].kick(consumer, self.sls.clock.now())
+            self.group().kick(consumer, self.sls.clock.now())
 
     def log_defects(self) -> Iterator[str]:
         # Only relays: the SDK prints tracebacks for ordinary trouble.
@@ -313,15 +314,6 @@ def write(path: Path, text: str) -> None:
     new = path.with_name(path.name + ".new")
     new.write_text(text)
     os.replace(new, path)
-
-
-def threads_and_sockets(pid: int) -> tuple[int, int]:
-    """Of a running process."""
-    sockets = 0
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            sockets += os.readlink(entry).startswith("socket:")
-    return len(list(Path(f"/proc/{pid}/task").iterdir())), sockets
 
 
 def serving() -> int:

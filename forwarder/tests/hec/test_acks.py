@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sls_hec_forwarder.delivery.batcher import Batch
+from sls_hec_forwarder.delivery.batcher import Batch, Piece
+from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.hec.acks import (
     CHANNEL_IDLE,
     CHANNEL_IDS,
+    COPIES,
+    LONGEST_FAILING,
     LONGEST_POLL,
     SHORTEST_POLL,
     Acks,
@@ -49,10 +53,73 @@ def test_late_ones_are_given_up() -> None:
     first, second = batch(), batch()
     this.accepted(first, 0, 100.0)
     this.accepted(second, 1, 110.0)
-    assert this.overdue(129.9) == []
-    assert this.overdue(130.0) == [first]
+    assert this.answered("channel-0", {0: False, 1: False}, 129.9) == []
+    assert this.overdue() == []
+    assert this.answered("channel-0", {0: False, 1: False}, 130.0) == []
+    assert this.overdue() == [first]
     assert this.answered("channel-0", {0: True, 1: True}, 131.0)[0].batch is second
-    assert this.overdue(999.0) == []
+    assert this.overdue() == []
+
+
+def test_nothing_is_given_up_while_the_question_is_not_answered() -> None:
+    this = acks(timeout=30.0)
+    first = batch()
+    this.accepted(first, 0, 100.0)
+    this.unanswered("channel-0", 5000.0)
+    assert this.overdue() == []
+    assert this.late(5000.0)
+    this.answered("channel-0", {0: False}, 5060.0)
+    assert this.overdue() == [first]
+
+
+def test_what_cannot_be_reached_at_all_is_given_up() -> None:
+    this = acks(timeout=30.0)
+    first = batch()
+    this.accepted(first, 0, 100.0)
+    assert this.overdue(unreachable_at=129.0) == []
+    assert this.overdue(unreachable_at=130.0) == [first]
+
+
+def test_copies_of_a_batch_are_bounded_and_come_ever_later() -> None:
+    this = acks(timeout=30.0)
+    one, now = batch(), 0.0
+    waits = []
+    for number in range(COPIES):
+        this.accepted(one, number, now)
+        sent = now
+        while not this.overdue():
+            now += 1.0
+            this.answered("channel-0", {number: False}, now)
+        waits.append(now - sent)
+        one.unacked += 1
+    assert waits == [30.0 * 2**number for number in range(COPIES)]
+    this.accepted(one, COPIES, now)
+    this.answered("channel-0", {COPIES: False}, now + 1e6)
+    assert this.overdue() == []
+    assert this.stuck() == 1
+    assert this.polls(now + 1e6) == [Poll("channel-0", [COPIES])]  # asked for all the same
+    assert this.overdue(copies=math.inf) == [one]
+
+
+def test_a_channel_that_gets_no_answer_does_not_keep_the_others_from_being_asked() -> None:
+    this = acks()
+    for _ in range(3):
+        this.accepted(batch(), 0, 10.0)
+        this.renew()
+    assert [each.channel for each in this.polls(11.0)] == ["channel-0", "channel-1", "channel-2"]
+    this.unanswered("channel-0", 11.0)
+    assert [each.channel for each in this.polls(12.0)] == ["channel-1", "channel-2", "channel-0"]
+
+
+def test_what_is_revoked_is_forgotten() -> None:
+    this = acks()
+    lease = Lease(0, "c0", Fence(60))
+    held = Batch([Piece(lease.begin("c1", 1, 0.0), b"x", 1, 0.0)])
+    this.accepted(held, 0, 10.0)
+    assert this.revoked() == []
+    lease.revoke()
+    assert this.revoked() == [held]
+    assert len(this) == 0
 
 
 def test_an_id_for_the_second_time_is_of_another_life() -> None:
@@ -131,10 +198,11 @@ def test_questions_come_at_a_share_of_the_usual_latency() -> None:
     assert gaps[0] == SHORTEST_POLL
     assert gaps == sorted(gaps)  # the longer it takes, the less often
     assert gaps[-1] == LONGEST_POLL
+    pauses = []
     for _ in range(9):
-        this.unanswered()
-    this.polls(now)
-    assert this.next_poll(now) == LONGEST_POLL
+        this.unanswered("channel-0", now)
+        pauses.append(this.next_poll(now))
+    assert pauses == [min(SHORTEST_POLL * 2.0**number, LONGEST_FAILING) for number in range(9)]
 
 
 values = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers())
@@ -221,7 +289,7 @@ class Acknowledging(RuleBasedStateMachine):
     @rule(seconds=st.floats(0, 100))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
-        self.back += self.acks.overdue(self.now)
+        self.back += self.acks.overdue()
 
     @rule()
     def ask(self) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sls_hec_forwarder.hec.deadletter import Spool
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
 from sls_hec_standins.http import Fault
 
-from .rig import LONG, Rig, indexed, running, wait_until
+from .rig import LONG, Rig, envelope, indexed, running, wait_until
 
 
 def exactly_once(rig: Rig, hec: HecStandin) -> None:
@@ -278,3 +280,30 @@ def test_unexpected_errors_end_neither_thread_nor_events(caplog: pytest.LogCaptu
         assert rig.settled()
         assert indexed(hec).keys() == set(rig.fed)
         assert caplog.text.count("unexpected error") == 2
+
+
+@pytest.mark.parametrize("where", ["delivered", "retried", "dead_lettered", "rerouted", "acknowledged"])
+def test_an_error_in_the_middle_of_settling_leaves_no_batch_behind(where: str, tmp_path: Path) -> None:
+    tokens = [Token(DEMO_TOKEN, name="demo", use_ack=where == "acknowledged", indexes=("main", "audit"))]
+    options: dict[str, Any] = {"spool": Spool(tmp_path, 1 << 20, "a")}
+    if where == "rerouted":
+        options["fallback_index"] = "audit"
+    with HecStandin(tokens=tokens) as hec, running(hec.url, **options) as rig:
+        told, failures = getattr(rig.counts, where), [RuntimeError("first"), RuntimeError("second")]
+
+        def tell(*args: Any) -> None:
+            if failures:
+                raise failures.pop()
+            told(*args)
+
+        setattr(rig.counts, where, tell)
+        hec.faults.add(Fault("busy", times=6))
+        rig.feed(100)
+        for number in range(3):
+            rig.put([envelope(f"0|bad {number}", index="nowhere")])
+        assert rig.settled()
+        wait_until(lambda: rig.outbox.bytes_in_flight == 0)
+        assert not failures
+        assert rig.said.total("thread_failing") == 2
+        assert set(rig.fed) <= set(indexed(hec))
+        wait_until(lambda: not any("thread_failing" in each for each in rig.said.open))

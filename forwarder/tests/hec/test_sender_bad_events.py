@@ -213,7 +213,7 @@ def test_the_fallback_index_is_told(tmp_path: Path) -> None:
     with standin("prefix") as hec, running(hec.url, **options) as rig:
         rig.feed(12, index="audti")
         assert rig.settled()
-        assert list(rig.said.open) == [f"events_rerouted {hec.url}"]
+        assert rig.said.open == [f"events_rerouted {hec.url}"]
         assert len(rig.said.begun) == 2
         assert "Incorrect index (HTTP 400, code 7): index 'audti'; it goes to 'audit'" in rig.said.begun[0]
         assert rig.said.total("events_rerouted") == rig.counts.totals["rerouted"] == 12
@@ -224,7 +224,7 @@ def test_what_was_held_is_no_trouble_any_more_when_it_is_taken_after_all() -> No
         rig.feed(2, index="audti")
         wait_until(lambda: "dead_letters_unsaved " in rig.said.open)
         assert "'audti'" in rig.said.begun[0]
-        hec.tokens.change("demo", indexes=("main", "audti"))
+        hec.tokens.change("demo", indexes=["main", "audti"])
         assert rig.settled()
         wait_until(lambda: not rig.said.open)
 

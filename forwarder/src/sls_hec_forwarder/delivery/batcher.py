@@ -52,21 +52,45 @@ class _Packed(NamedTuple):
     sizes: list[int]
 
 
+class Case:
+    """A batch that is refused while others pass; its parts share it. `left`: events that are not through."""
+
+    __slots__ = ("begun", "left", "passed", "subject")
+
+    def __init__(self, subject: str, begun: float, passed: int) -> None:
+        self.subject = subject
+        self.begun = begun
+        self.passed = passed
+        self.left = 0
+
+
 class Batch:
     """Pieces that travel in one request.
 
     Its history goes with it and its parts: `attempts` counts the requests that did not get it through,
-    `isolated` the events that were taken out because they were refused. While it is packed it has no body
-    and cannot be taken apart.
+    `isolated` the events that were taken out because they were refused, `unacked` how often it was accepted
+    without being acknowledged, `refused` the refusals that were its own fault. While it is packed it has no
+    body and cannot be taken apart.
     """
 
-    __slots__ = ("_packed", "attempts", "isolated", "pieces")
+    __slots__ = ("_packed", "attempts", "case", "isolated", "mark", "pieces", "refused", "unacked")
 
     def __init__(self, pieces: list[Piece], attempts: int = 0, isolated: int = 0) -> None:
         self.pieces = pieces
         self.attempts = attempts
         self.isolated = isolated
+        self.unacked = 0
+        self.refused = 0
+        #: What had passed where it was refused last.
+        self.mark: tuple[str, int] | None = None
+        self.case: Case | None = None
         self._packed: _Packed | None = None
+
+    def _part(self, pieces: list[Piece]) -> Batch:
+        part = Batch(pieces, self.attempts, self.isolated)
+        part.unacked, part.refused = self.unacked, self.refused
+        part.mark, part.case = self.mark, self.case
+        return part
 
     def body(self) -> bytes:
         return b"\n".join([piece.body for piece in self.pieces])
@@ -114,6 +138,11 @@ class Batch:
         """Some shard in it may belong to another consumer by now: do not send yet."""
         return any(piece.pull.lease.suspended for piece in self.pieces)
 
+    @property
+    def revoked(self) -> bool:
+        """Nothing in it is ours any more."""
+        return all(piece.pull.lease.revoked for piece in self.pieces)
+
     def split_revoked(self) -> Batch | None:
         """Take out the pieces whose lease is revoked and return them, or None if there are none."""
         gone = [piece for piece in self.pieces if piece.pull.lease.revoked]
@@ -121,7 +150,7 @@ class Batch:
             return None
         held = {id(piece) for piece in gone}
         self.pieces = [piece for piece in self.pieces if id(piece) not in held]
-        return Batch(gone)
+        return self._part(gone)
 
     def cut(self, events: int) -> Batch:
         """Keep the first `events` (0 to all), return the others as a batch of their own."""
@@ -139,7 +168,7 @@ class Batch:
         else:
             others = []
         self.pieces = kept
-        return Batch(others, self.attempts, self.isolated)
+        return self._part(others)
 
 
 class Batcher:

@@ -9,6 +9,7 @@ to a channel of a new name, where an old id cannot be taken for a new one.
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Mapping
 from typing import Callable, Final, NamedTuple
@@ -20,6 +21,10 @@ from sls_hec_forwarder.hec.answers import json_object
 CHANNEL_IDLE: Final = 300.0
 # So that the ids to remember are not without bound.
 CHANNEL_IDS: Final = 10_000
+# After a batch was accepted so often again without being acknowledged it is not sent any more by itself.
+COPIES: Final = 3
+# A question that gets no useful answer is asked again after so many seconds at most.
+LONGEST_FAILING: Final = 60.0
 # Time between two questions: a share of what acknowledgements take, within these bounds.
 _SHARE: Final = 0.25
 SHORTEST_POLL: Final = 0.5
@@ -45,6 +50,8 @@ class _Channel:
         self.name = name
         self.issued: set[int] = set()
         self.open: dict[int, Open] = {}
+        #: When the collector last told what is indexed.
+        self.told = -math.inf
 
 
 class Acks:
@@ -122,32 +129,72 @@ class Acks:
         """What to ask now: every open id, batched by channel; call when due."""
         since = [each.since for channel in self._channels() for each in channel.open.values()]
         oldest = min(since, default=now)
-        pause = _SHARE * max(self._usual, now - oldest) * 2.0**self._failures
+        pause = _SHARE * max(self._usual, now - oldest)
         self._next_poll = now + min(max(pause, SHORTEST_POLL), LONGEST_POLL)
         return [Poll(channel.name, sorted(channel.open)) for channel in self._channels() if channel.open]
 
     def answered(self, channel: str, answers: Mapping[int, bool], now: float) -> list[Open]:
         """What a question brought; the batches that are acknowledged. False only means: not known."""
         self._failures = 0
-        asked = next((each.open for each in self._channels() if each.name == channel), {})
+        asked: dict[int, Open] = {}
+        for each in self._channels():
+            if each.name == channel:
+                asked, each.told = each.open, now
         done = [asked.pop(number) for number, true in answers.items() if true and number in asked]
         for acknowledged in done:
             self._usual += 0.2 * (now - acknowledged.since - self._usual)
         self._retired = [each for each in self._retired if each.open]
         return done
 
-    def unanswered(self) -> None:
-        """A question got no useful answer: ask less often."""
-        self._failures = min(self._failures + 1, 6)
+    def unanswered(self, channel: str, now: float) -> None:
+        """A question got no useful answer: ask less often, and about the other channels first."""
+        self._next_poll = now + min(SHORTEST_POLL * 2.0**self._failures, LONGEST_FAILING)
+        self._failures = min(self._failures + 1, 10)
+        self._retired.sort(key=lambda each: each.name == channel)
 
-    def overdue(self, now: float) -> list[Batch]:
-        """Give up the batches that were not acknowledged in time."""
-        late: list[Batch] = []
+    def overdue(self, copies: float = COPIES, unreachable_at: float = -math.inf) -> list[Batch]:
+        """Give up the batches that the collector does not know of though their time is up.
+
+        Only an answer tells: while the question is not answered nothing is given up, unless the whole
+        collector is `unreachable_at` that time. The time doubles with each copy of a batch; what was sent
+        again `copies` times stays, and is asked for.
+        """
+        return self._take(
+            lambda channel, each: (
+                each.batch.unacked < copies and self._is_late(each, max(channel.told, unreachable_at))
+            )
+        )
+
+    def stuck(self) -> int:
+        """Batches that were sent again often enough, and are still not known to the collector."""
+        return sum(
+            each.batch.unacked >= COPIES and self._is_late(each, channel.told)
+            for channel in self._channels()
+            for each in channel.open.values()
+        )
+
+    def late(self, now: float) -> bool:
+        """Whether the time of a batch is up that may be sent again."""
+        return any(
+            each.batch.unacked < COPIES and self._is_late(each, now)
+            for channel in self._channels()
+            for each in channel.open.values()
+        )
+
+    def revoked(self) -> list[Batch]:
+        """Forget what is not ours any more."""
+        return self._take(lambda _, each: each.batch.revoked)
+
+    def _is_late(self, each: Open, told: float) -> bool:
+        return told >= each.since + self._timeout * 2.0**each.batch.unacked
+
+    def _take(self, chosen: Callable[[_Channel, Open], bool]) -> list[Batch]:
+        taken: list[Batch] = []
         for channel in self._channels():
-            numbers = [n for n, each in channel.open.items() if now - each.since >= self._timeout]
-            late += [channel.open.pop(number).batch for number in numbers]
+            numbers = [number for number, each in channel.open.items() if chosen(channel, each)]
+            taken += [channel.open.pop(number).batch for number in numbers]
         self._retired = [each for each in self._retired if each.open]
-        return late
+        return taken
 
     def give_up(self) -> list[Batch]:
         """Give up all: another node answers now, or acknowledgement was switched off.

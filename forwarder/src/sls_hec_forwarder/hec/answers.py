@@ -38,6 +38,8 @@ OPERATOR_CODES: Final = (1, 2, 3, 4, 10, 11, 14, 16, 21, 22, 28)
 EVENT_CODES: Final = (6, 7, 12, 13, 15)
 INCORRECT_INDEX: Final = 7
 ACK_DISABLED: Final = 14
+NO_DATA: Final = 5
+_NOT_THE_BODY: Final = (407, 408, 415, 425, 429, 503)
 
 # Splunk Cloud takes at most a body of this size, and refuses a larger one as if its first event were broken.
 CLOUD_BODY_BYTES: Final = 5 * 1024 * 1024
@@ -91,6 +93,23 @@ class Answer:
     ack_id: int | None = None
     retry_after: float | None = None
     may_have_taken: bool = False
+
+    @property
+    def may_be_the_body(self) -> bool:
+        """Whether a firewall or proxy on the way may have refused what is in the body.
+
+        HEC's own answers have a code, and an answer that asks for patience is not about the body.
+        """
+        if not self.status:
+            return self.may_have_taken
+        if self.action not in (Action.RETRY, Action.RETRY_THEN_HOLD, Action.HOLD):
+            return False
+        return self.status == 500 or (self.code is None and self.status not in _NOT_THE_BODY)
+
+    @property
+    def path_works(self) -> bool:
+        """The answer to a request without events where address, token and everything on the way are right."""
+        return self.status == 400 and self.code == NO_DATA
 
     def __str__(self) -> str:
         code = "" if self.code is None else f", code {self.code}"
@@ -149,6 +168,8 @@ def advice(answer: Answer) -> str:
         return "check the port, HEC_CA_FILE, HEC_SSL_VERIFY, HEC_CLIENT_CERT and the proxy"
     if answer.status == 407:
         return "check user and password in HEC_PROXY"
+    if answer.status in (401, 403) and answer.code is None:
+        return "not Splunk's own answer: check what firewalls and proxies on the way allow, and HEC_TOKEN"
     if answer.status in (401, 403):
         return "check HEC_TOKEN and what the proxies on the way allow"
     if answer.status == 415:

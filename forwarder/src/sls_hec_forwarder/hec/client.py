@@ -31,6 +31,8 @@ class Attempt(NamedTuple):
 # Their value changes with every answer of the load balancer, whichever node it comes from.
 _CHANGING_COOKIES: Final = "AWSALB"
 _COOKIES: Final = 10
+# Answers of a node, or of what stands before it, that another node may not give.
+_LEAVE: Final = (429, 502, 503, 504)
 
 
 class Client:
@@ -79,19 +81,22 @@ class Client:
         """The collector's own opinion; needs no token. Raises NoAnswer."""
         return self._exchange("GET", "health", {}, b"")
 
-    def ping(self) -> Answer | None:
-        """Find out whether anybody answers at all, at the price of no events; None if so."""
-        try:
-            self.health()
-        except NoAnswer as error:
-            return dataclasses.replace(no_answer(error), may_have_taken=False)
-        return None
+    def ask_without_events(self) -> Answer:
+        """Find out whether the way that events take works, at the price of no events.
+
+        Not by the health check: that is another path, which may be blocked where events pass.
+        """
+        return dataclasses.replace(self.post(b"").answer, may_have_taken=False)
 
     def acks(self, channel: str, ids: Iterable[int]) -> Response:
         """Ask which batches of `channel` are indexed. Raises NoAnswer."""
         headers = {**self._headers(), "X-Splunk-Request-Channel": channel}
         body = json.dumps({"acks": list(ids)}).encode("ascii")
         return self._exchange("POST", "ack", headers, body)
+
+    def hide(self, text: str) -> str:
+        """`text` without the token."""
+        return self._token.hide(text)
 
     def moved(self) -> bool:
         """Whether the load balancer has tied us to another node since this was asked last."""
@@ -102,6 +107,9 @@ class Client:
         if self.sticky and self._cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         response = self.connection.exchange(method, self.connection.target.path(call), headers, body)
+        if response.status in _LEAVE:
+            # A load balancer that ties connections to nodes would lead us to the same one again.
+            self.connection.close()
         for cookie in response.cookies:
             name, _, value = cookie.partition(";")[0].strip().partition("=")
             before = self._cookies.get(name)

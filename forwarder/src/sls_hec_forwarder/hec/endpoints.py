@@ -11,6 +11,7 @@ from sls_hec_forwarder.backoff import Backoff
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.answers import Action, Answer, advice
 from sls_hec_forwarder.hec.observer import Observer
+from sls_hec_forwarder.hec.refusals import Evidence
 from sls_hec_forwarder.hec.target import Target
 
 # A wrong path and a rolling restart look alike; the latter is over after a few tries.
@@ -183,12 +184,18 @@ class Endpoint:
         self._clock = clock
         self._changed = threading.Condition()
         self._closed = False
-        #: The last request got no answer at all.
-        self.silent = False
+        #: So many requests in a row got no answer at all.
+        self.silent = 0
+        self.evidence = Evidence(self.name)
 
     @property
     def holding(self) -> bool:
         return self._gate.holding
+
+    @property
+    def well(self) -> bool:
+        """Nothing has failed here since the last success."""
+        return not self._gate.failures
 
     def enter(self, timeout: float) -> Ticket | None:
         """Wait until a request may start; None when it may not within `timeout` seconds."""
@@ -217,7 +224,7 @@ class Endpoint:
             self._changed.notify_all()
 
     def _judge(self, ticket: Ticket, answer: Answer, seconds: float) -> None:
-        self.silent = answer.status == 0
+        self.silent = self.silent + 1 if answer.status == 0 else 0
         gate, action, was_holding = self._gate, answer.action, self._gate.holding
         if action is Action.RETRY_THEN_HOLD:
             action = Action.HOLD if gate.holding or gate.failures >= _NOT_FOUND_TRIES else Action.RETRY

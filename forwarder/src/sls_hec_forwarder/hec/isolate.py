@@ -28,17 +28,17 @@ def judge(batch: Batch, answer: Answer, atomic: bool) -> Verdict:
     what stands before the event that it names. `dead` is one event.
     """
     if answer.action is Action.SPLIT:
-        return _halved(batch)
+        return halved(batch)
     if answer.action is not Action.ISOLATE:
         return _after_prefix(batch, 0 if atomic else answer.accepted_prefix)
     bad = answer.invalid_event
     if bad is None or bad >= batch.events:
-        return _halved(batch)
+        return halved(batch)
     dead = batch.cut(bad)
     rest = dead.cut(1)
     taken = None
     if atomic:
-        rest = Batch(batch.pieces + rest.pieces, rest.attempts, rest.isolated)
+        rest.pieces = batch.pieces + rest.pieces
     elif batch.pieces:
         taken = batch
     rest.isolated += 1
@@ -58,7 +58,7 @@ def _after_prefix(batch: Batch, taken: int) -> Verdict:
     return Verdict(batch, None, [rest])
 
 
-def _halved(batch: Batch) -> Verdict:
+def halved(batch: Batch) -> Verdict:
     """One of the events is at fault, or all are too many; the one that is left alone is it."""
     if batch.events == 1:
         return Verdict(None, batch, [])

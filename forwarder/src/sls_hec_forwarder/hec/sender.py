@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from functools import partial
 from typing import Callable, Final
 
 from sls_hec_forwarder.backoff import Backoff
@@ -16,10 +17,13 @@ from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.acks import Acks
 from sls_hec_forwarder.hec.client import Client
 from sls_hec_forwarder.hec.connection import Connection
+from sls_hec_forwarder.hec.custody import Custody
 from sls_hec_forwarder.hec.deadletter import Letterbox
 from sls_hec_forwarder.hec.endpoints import Endpoint, Gate
+from sls_hec_forwarder.hec.following import AckTrouble, Following
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.outcomes import DeadLetters, Outcomes
+from sls_hec_forwarder.hec.refusals import Refusals
 from sls_hec_forwarder.hec.target import Proxy, TlsFiles, targets
 from sls_hec_forwarder.hec.token import Token
 from sls_hec_forwarder.hec.worker import Worker
@@ -63,30 +67,52 @@ class Sender:
             Endpoint(target, Gate(settings.connections, retry, hold), conditions, observer, clock)
             for target in targets(settings)
         )
+        refusals = Refusals(conditions, clock)
         self._workers = []
         for number, endpoint in enumerate(self.endpoints):
-            outcomes = Outcomes(
-                endpoint.name, outbox, retry, dead_letters, observer, atomic=settings.on_error == "atomic"
-            )
+            trouble = AckTrouble(conditions, endpoint.name)
             for slot in range(settings.connections):
                 connection = Connection(endpoint.target, tls, settings.timeout, proxy, clock=clock, rng=rng)
                 acks = Acks(settings.ack_timeout)
                 client = Client(connection, self.token, acks.channel, settings.gzip_level, clock)
+                custody = Custody(outbox)
+                outcomes = Outcomes(
+                    endpoint.name,
+                    custody,
+                    retry,
+                    dead_letters,
+                    refusals,
+                    observer,
+                    atomic=settings.on_error == "atomic",
+                )
+                following = Following(
+                    client,
+                    acks,
+                    settings.ack,
+                    custody,
+                    outcomes,
+                    trouble,
+                    observer,
+                    partial(self._well_elsewhere, endpoint),
+                    clock,
+                )
                 self._workers.append(
                     Worker(
                         f"hec-{number}-{slot}",
                         endpoint,
                         client,
-                        outbox,
+                        custody,
                         outcomes,
-                        acks,
-                        settings.ack,
+                        following,
                         self.token,
                         conditions,
                         observer,
                         clock,
                     )
                 )
+
+    def _well_elsewhere(self, endpoint: Endpoint) -> bool:
+        return any(each.well for each in self.endpoints if each is not endpoint)
 
     def start(self) -> None:
         for worker in self._workers:
@@ -112,11 +138,14 @@ class Sender:
     def reload(self) -> None:
         """An operator has changed something: read the token again and try at once what was on hold.
 
+        What was never acknowledged and is held is sent once more.
         Certificates need no call; they are read again when their files have changed.
         """
         self.token.reread()
         for endpoint in self.endpoints:
             endpoint.resume()
+        for worker in self._workers:
+            worker.following.released = True
 
     @property
     def holding(self) -> tuple[str, ...]:

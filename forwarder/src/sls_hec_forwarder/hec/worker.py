@@ -1,4 +1,4 @@
-"""One sending thread and its connection: takes, posts, follows acknowledgements."""
+"""One sending thread and its connection: takes, posts, settles."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import time
 from typing import Callable, Final
 
 from sls_hec_forwarder.delivery.batcher import Batch
-from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.health.conditions import Conditions
-from sls_hec_forwarder.hec.acks import Acks, Poll, parse_answers
-from sls_hec_forwarder.hec.answers import ACK_DISABLED, Action, Answer, classify
+from sls_hec_forwarder.hec.answers import Action, Answer
 from sls_hec_forwarder.hec.client import Client
-from sls_hec_forwarder.hec.connection import NoAnswer
+from sls_hec_forwarder.hec.custody import Custody
 from sls_hec_forwarder.hec.endpoints import Endpoint, Ticket
+from sls_hec_forwarder.hec.following import Following
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.outcomes import Outcomes
 from sls_hec_forwarder.hec.token import Token
@@ -25,20 +24,23 @@ _log = logging.getLogger(__name__)
 _TURN: Final = 1.0
 # A batch of a shard that may be another consumer's by now is looked at again after this time.
 _SUSPENDED: Final = 0.5
+# While nothing is answered, each so many-th try carries an event: what stops empty requests may let it pass.
+_TRY_AN_EVENT: Final = 5
+# A refusal that took longer (seconds) is not followed by another request to find out whose fault it is.
+_QUICK: Final = 5.0
 
 
 class Worker(threading.Thread):
-    """Belongs to one endpoint. `ack` is auto, on or off."""
+    """Belongs to one endpoint."""
 
     def __init__(
         self,
         name: str,
         endpoint: Endpoint,
         client: Client,
-        outbox: Outbox,
+        custody: Custody,
         outcomes: Outcomes,
-        acks: Acks,
-        ack: str,
+        following: Following,
         token: Token,
         conditions: Conditions,
         observer: Observer,
@@ -47,15 +49,13 @@ class Worker(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._endpoint = endpoint
         self._client = client
-        self._outbox = outbox
+        self._custody = custody
         self._outcomes = outcomes
-        self._acks = acks
-        self._ack = ack
+        self.following = following
         self._token = token
         self._conditions = conditions
         self._observer = observer
         self._clock = clock
-        self._opened = 0
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -67,56 +67,80 @@ class Worker(threading.Thread):
         while not self._stopping.is_set():
             try:
                 self._turn()
-            except Exception:  # noqa: BLE001, PERF203 - a defect must not end the thread; its batch went back
+            except Exception as error:  # noqa: BLE001, PERF203 - a defect must not end the thread
                 _log.exception("%s: unexpected error; its events are sent again", self.name)
+                self._conditions.begin("thread_failing", self.name, repr(error)[:200])
                 self._stopping.wait(_TURN)
+            else:
+                self._conditions.end("thread_failing", self.name)
         self._client.connection.close()
 
     def _turn(self) -> None:
-        self._follow_acks()
+        for left in self._custody.left():  # an error came between; nobody knows how far it got
+            self._outcomes.again(left, may_have_taken=True)
+        self.following.follow()
         ticket = self._endpoint.enter(self._patience())
         if ticket is None:
             return
-        batch, answer, seconds = None, None, 0.0
+        batch: Batch | None = None
+        answer, seconds, at_fault = None, 0.0, False
         try:
-            # Who gave no answer last time shall not keep a batch waiting for as long again.
-            answer = self._client.ping() if self._endpoint.silent else None
+            answer = self._unanswered()
             batch = self._take(ticket) if answer is None else None
             if batch is not None:
                 answer, seconds = self._attempt(batch)
+                at_fault = self._is_at_fault(batch, answer, seconds)
         finally:
             # Before the batch goes back, so that no other thread tries it where it has just failed.
-            self._endpoint.leave(ticket, None if self._stopping.is_set() else answer, seconds)
-            if batch is not None:
-                self._settle(batch, answer)
+            said = None if self._stopping.is_set() or at_fault else answer
+            self._endpoint.leave(ticket, said, seconds)
+        if batch is not None and answer is not None:
+            self._settle(batch, answer, at_fault)
 
     def _patience(self) -> float:
-        due = self._acks.next_poll(self._clock())
+        due = self.following.due_in()
         return _TURN if due is None else min(_TURN, due)
+
+    def _unanswered(self) -> Answer | None:
+        """Who gave no answer last time shall not keep a batch waiting for as long again; None: it answers."""
+        if not self._endpoint.silent or self._tries_an_event:
+            return None
+        answer = self._client.ask_without_events()
+        return None if answer.status else answer
+
+    @property
+    def _tries_an_event(self) -> bool:
+        silent = self._endpoint.silent
+        return silent > 0 and silent % _TRY_AN_EVENT == 0
 
     def _take(self, ticket: Ticket) -> Batch | None:
         """What is to be sent next and is still ours to send; asked before every attempt."""
-        batch = self._outbox.take(self._patience())
+        batch = self._custody.take(self._patience())
         if batch is None:
             return None
         if self._stopping.is_set() or not self._endpoint.usable(ticket):
-            self._outbox.put_back(batch, 0.0)
+            self._custody.put_back(batch, 0.0)
             return None
         gone = batch.split_revoked()
         if gone is not None:
-            self._observer.dropped(gone.events)
-            self._outbox.dropped(gone)
-            if not batch.pieces:
+            kept = [batch] if batch.pieces else []
+            self._custody.divide(batch, [gone, *kept])
+            self._outcomes.dropped(gone)
+            if not kept:
                 return None
         if batch.suspended:
-            self._outbox.put_back(batch, _SUSPENDED)
+            self._custody.put_back(batch, _SUSPENDED)
             return None
+        if self._tries_an_event and batch.events > 1:
+            rest = batch.cut(1)
+            self._custody.adopt([rest])
+            self._custody.put_back(rest, 0.0)
         return batch
 
     def _attempt(self, batch: Batch) -> tuple[Answer, float]:
         if self._endpoint.holding:
             self._token.reread()
-        self._choose_channel()
+        self.following.choose_channel()
         body = batch.body()
         answer, wire, seconds = self._client.post(body)
         self._observer.sent(
@@ -124,92 +148,18 @@ class Worker(threading.Thread):
         )
         return answer, seconds
 
-    def _settle(self, batch: Batch, answer: Answer | None) -> None:
-        if answer is None:  # the attempt failed in a way nobody thought of
-            self._outcomes.again(batch, may_have_taken=True)
-        else:
-            if not answer.status and answer.may_have_taken:
-                self._lost(self._acks.answer_lost())
-            self._outcomes.settle(batch, answer, lambda taken: self._accepted(taken, answer))
+    def _is_at_fault(self, batch: Batch, answer: Answer, seconds: float) -> bool:
+        """Whether `batch` was refused because of what is in it, while others pass."""
+        if answer.action in (Action.DONE, Action.DONE_SLOW_DOWN):
+            self._endpoint.evidence.passed()
+            return False
+        if not answer.may_be_the_body or self._stopping.is_set():
+            return False
+        return self._endpoint.evidence.refused(
+            batch, lambda: seconds < _QUICK and self._client.ask_without_events().path_works
+        )
 
-    # Acknowledgement.
-
-    def _choose_channel(self) -> None:
-        """A connection that is new may end at another node, or at the same one in its next life."""
-        try:
-            self._client.connection.open()
-        except NoAnswer:
-            return  # the post meets the same, and reports it
-        if self._client.connection.opened != self._opened:
-            self._opened = self._client.connection.opened
-            self._acks.renew()
-        self._acks.renew_if_idle(self._clock())
-        self._client.channel = self._acks.channel
-
-    def _accepted(self, batch: Batch, answer: Answer) -> None:
-        """The collector has taken the batch; it is delivered now, or when acknowledged."""
-        if self._ack == "off":
-            self._outcomes.delivered(batch)
-            return
-        moved = self._client.moved()
-        if moved:
-            self._lost(self._acks.give_up())
-        if answer.ack_id is not None:
-            self._client.sticky = True
-            self._outbox.keep(batch)
-            self._lost(self._acks.accepted(batch, answer.ack_id, self._clock()))
-            self._conditions.end("acks_missing", self._endpoint.name)
-        elif answer.action in (Action.DONE, Action.DONE_SLOW_DOWN) or not self._client.sticky:
-            self._without_ack()
-            self._outcomes.delivered(batch)
-        else:  # the part of a refused batch that was taken, without an id to ask for
-            self._outcomes.again(batch, may_have_taken=True)
-        if moved:
-            self._acks.renew()
-
-    def _without_ack(self) -> None:
-        self._client.sticky = False
-        if self._ack == "on":
-            text = "gives no acknowledgement although HEC_ACK=on"
-            self._conditions.begin("acks_missing", self._endpoint.name, text)
-
-    def _follow_acks(self) -> None:
-        now = self._clock()
-        self._lost(self._acks.overdue(now))
-        if self._acks.next_poll(now) == 0.0:
-            for poll in self._acks.polls(now):
-                self._ask(poll)
-
-    def _ask(self, poll: Poll) -> None:
-        try:
-            response = self._client.acks(poll.channel, poll.ids)
-        except NoAnswer as error:
-            self._no_acks(str(error))
-            return
-        if self._client.moved():
-            self._lost(self._acks.give_up())
-            self._acks.renew()
-            return
-        found = parse_answers(response.body) if response.status == 200 else None
-        if found is None:
-            answer = classify(response.status, response.headers, response.body)
-            if answer.code == ACK_DISABLED:
-                self._lost(self._acks.give_up())
-                self._acks.renew()
-            self._no_acks(self._token.hide(str(answer)))
-            return
-        self._conditions.end("acks_failing", self._endpoint.name)
-        now = self._clock()
-        for done in self._acks.answered(poll.channel, found, now):
-            self._observer.acknowledged(self._endpoint.name, done.batch.events, now - done.since)
-            self._outcomes.delivered(done.batch)
-
-    def _no_acks(self, text: str) -> None:
-        self._acks.unanswered()
-        self._conditions.begin("acks_failing", self._endpoint.name, f"does not tell what is indexed: {text}")
-
-    def _lost(self, batches: list[Batch]) -> None:
-        """Accepted, but it cannot be told any more whether it was indexed."""
-        for batch in batches:
-            self._observer.unacknowledged(self._endpoint.name, batch.events)
-            self._outcomes.again(batch, may_have_taken=True)
+    def _settle(self, batch: Batch, answer: Answer, at_fault: bool) -> None:
+        if not answer.status and answer.may_have_taken:
+            self.following.answer_lost()
+        self._outcomes.settle(batch, answer, lambda taken: self.following.accepted(taken, answer), at_fault)

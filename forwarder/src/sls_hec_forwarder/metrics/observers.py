@@ -21,7 +21,7 @@ _CODES = 100
 
 
 #: Why an event can be refused for good.
-_REASONS = ("oversize", "refused")
+_REASONS = ("blocked", "oversize", "refused")
 
 
 def _counter(definition: Definition, registry: CollectorRegistry) -> Counter:

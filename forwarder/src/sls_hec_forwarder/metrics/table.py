@@ -134,7 +134,7 @@ REROUTED_EVENTS = Definition(
 DEAD_LETTERS = Definition(
     "sls_hec_dead_letters_total",
     COUNTER,
-    "Events that a collector refused for good and that are in RELAY_SPOOL_DIR now: `oversize` or `refused`",
+    "Events refused for good that are in RELAY_SPOOL_DIR now: `oversize`, `refused` or `blocked`",
     ("reason",),
 )
 DISCARDED_EVENTS = Definition(
