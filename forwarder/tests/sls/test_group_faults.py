@@ -399,7 +399,7 @@ def test_facts_say_what_is_measured_and_unknown_is_unknown(cloud: Any, eventuall
 
 @pytest.mark.parametrize("stops", [True, False])
 def test_no_save_overwrites_a_checkpoint_that_somebody_set(cloud: Any, eventually: Any, stops: bool) -> None:
-    """Also the saves when a shard is given up and when much is unsaved, which come before the regular ones."""
+    """Nor when a shard is given up or much is unsaved, which comes before the regular saves."""
     cloud.make(shards=1)
     relay = {"checkpoint_interval": 600.0, "bytes_unsaved": 1_000_000 if stops else 2_000}
     member = cloud.member(watch_interval=600.0, relay=relay)
