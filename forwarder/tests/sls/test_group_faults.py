@@ -378,7 +378,11 @@ def test_facts_say_what_is_measured_and_unknown_is_unknown(cloud: Any, eventuall
     member.start()
     put_all(cloud)
     eventually(lambda: settled(cloud))
-    eventually(lambda: all(each.lag == 0 for each in member.consumer.facts().shards))
+    eventually(
+        lambda: all(
+            each.lag == 0 and each.last_checkpoint is not None for each in member.consumer.facts().shards
+        )
+    )
     facts = member.consumer.facts()
     assert facts.joined
     assert facts.group_timeout == 7
@@ -387,7 +391,27 @@ def test_facts_say_what_is_measured_and_unknown_is_unknown(cloud: Any, eventuall
     assert facts.clock_skew is not None
     for shard in facts.shards:
         assert shard.phase == "reading"
-        assert None not in (shard.last_pull, shard.last_delivery, shard.last_checkpoint)
+        assert None not in (shard.last_pull, shard.last_delivery)
     line.cut()
     eventually(lambda: all(each.lag is None for each in member.consumer.facts().shards), "unknown by now")
     eventually(lambda: not any(each.pulling for each in member.consumer.facts().shards), "fenced")
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_no_save_overwrites_a_checkpoint_that_somebody_set(cloud: Any, eventually: Any, stops: bool) -> None:
+    """Nor when a shard is given up or much is unsaved, which comes before the regular saves."""
+    cloud.make(shards=1)
+    relay = {"checkpoint_interval": 600.0, "bytes_unsaved": 1_000_000 if stops else 2_000}
+    member = cloud.member(watch_interval=600.0, relay=relay)
+    cloud.put(0, groups=10)
+    eventually(lambda: set(cloud.delivered()) == cloud.truth)
+    target = cloud.positions()[0].first + 2
+    console(cloud).set_checkpoint(*PLACE, to=cursors.encode(target), shard=0)
+    if stops:
+        member.stop()
+        assert cursors.decode(cloud.records[0].checkpoint) == target
+        return
+    cloud.put(0, groups=40)
+    eventually(lambda: member.conditions.total("checkpoint_moved"))
+    again = {(0, position, index) for position in range(target, target + 8) for index in range(4)}
+    eventually(lambda: all(cloud.delivered()[each] == 2 for each in again), "what lies behind it is repeated")

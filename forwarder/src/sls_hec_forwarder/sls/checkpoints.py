@@ -175,6 +175,16 @@ class Checkpoints:
         with self._lock:
             self._savers.pop(id(saver), None)
 
+    def save(self, saver: Saver, *, again: bool = False) -> bool:
+        """As `Saver.save`, but not over a checkpoint that somebody else has set."""
+        return not self._obey([saver]) and saver.save(again=again)
+
+    def save_finally(self, saver: Saver, timeout: float) -> bool:
+        """As `Saver.save_finally`, but not over a checkpoint that somebody else has set."""
+        if saver.saved == saver.lease.committed:
+            return True
+        return not self._obey([saver]) and saver.save_finally(timeout)
+
     def finish(self, timeout: float) -> bool:
         """Save what is still unsaved and end the thread; False when `timeout` seconds were not enough."""
         return self._thread.stop(timeout)

@@ -320,7 +320,7 @@ class ShardReader:
         assert saver is not None
         now = self._around.clock()
         if (lease.should_save or not lease.may_pull(now)) and saver.due:
-            saver.save()
+            self._around.checkpoints.save(saver)
         if lease.may_pull(now):
             self._full_since = None
             conditions.end(_STUCK, f"shard {self.shard}")
@@ -416,7 +416,7 @@ class ShardReader:
         """Nothing more to pull: see that SLS learns it."""
         assert self.saver is not None
         settled = lease.committed == plan.cursor
-        saved = settled and self.saver.save(again=plan.at_end)
+        saved = settled and self._around.checkpoints.save(self.saver, again=plan.at_end)
         self._leave.wait(_SAVE_AGAIN if saved else _REST)
 
     # Trouble
@@ -518,7 +518,7 @@ class ShardReader:
                 "shard %d: %d pulls could not be delivered in time; the next owner of the shard repeats them",
                 *(self.shard, lease.pulls_in_flight),
             )
-        saved = self.saver.save_finally(max(_SAVE_TIME, self._drain_left()))
+        saved = around.checkpoints.save_finally(self.saver, max(_SAVE_TIME, self._drain_left()))
         if not saved and not lease.revoked:
             _log.warning(
                 "shard %d: the last checkpoint could not be saved; the next owner goes on at %s",

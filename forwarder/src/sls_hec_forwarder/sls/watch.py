@@ -70,6 +70,7 @@ class Watch:
         self._restored = restored
         self._all_read = all_read
         self._shards: Sequence[Shard] = ()
+        self._read_only: frozenset[int] = frozenset()
         self._unowned = Unowned(client, clock)
         # By what is asked for: a right that is missing for one call must not end the others.
         self._troubles = {
@@ -108,7 +109,7 @@ class Watch:
 
     def read_only(self, shard: int) -> bool:
         """Whether the shard was read-only when last looked at; once it is, it stays so."""
-        return any(each.shard == shard and each.read_only for each in self._shards)
+        return shard in self._read_only
 
     def finish(self, timeout: float) -> bool:
         """End the thread; False when `timeout` seconds were not enough."""
@@ -187,6 +188,7 @@ class Watch:
         if renewed:
             self._conditions.occurred("logstore_recreated", "", recreated(self._client.place))
         self._shards = shards
+        self._read_only = frozenset(each.shard for each in shards if each.read_only)
 
     def _look_at_checkpoints(self) -> None:
         checkpoints = self._client.checkpoints()
