@@ -1,6 +1,6 @@
 """What `check` finds out before anything runs: each finding one line with what, where and what to do.
 
-Nothing is changed at SLS and nothing is sent to an index, unless test events are asked for.
+Nothing is written to SLS and nothing is sent to an index, unless test events are asked for.
 """
 
 from __future__ import annotations

@@ -104,6 +104,7 @@ class Service:
         """
         with self._signals, ExitStack() as ends:
             # The last is done first, each one whatever another raised.
+            ends.callback(self._ended)
             ends.callback(self._notifier.close)
             ends.callback(self._metrics.close)
             ends.callback(self._end_check)
@@ -224,6 +225,10 @@ class Service:
     def _end_check(self) -> None:
         if self._checker.ident is not None:
             self._checker.join(_CHECK_END)
+
+    def _ended(self) -> None:
+        if self._stop.is_set():
+            _log.info("stopped")
 
     # Secrets
 

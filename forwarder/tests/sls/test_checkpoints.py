@@ -134,3 +134,63 @@ def test_thread_saves_by_and_by_and_at_the_end(setup: Setup, cloud: Any, eventua
     assert slow.finish(30)
     assert setup.checkpoint == 6
     assert checkpoints.finish(30)
+
+
+def set_by_somebody(cloud: Any, position: int) -> None:
+    cloud.standin.console.set_checkpoint("proj", "store", "relay", to=cursors.encode(position), shard=0)
+
+
+def test_checkpoint_that_somebody_set_is_told_and_not_overwritten(setup: Setup, cloud: Any) -> None:
+    checkpoints = Checkpoints(3600, setup.client.checkpoints, Conditions())
+    checkpoints.add(setup.saver)
+    setup.deliver(5)
+    set_by_somebody(cloud, 3)
+    checkpoints.start()
+    checkpoints.finish(10)  # saves what is due a last time
+    assert setup.moved == [cursors.encode(3)]
+    assert setup.checkpoint == 3
+
+
+def test_own_checkpoint_and_one_without_an_answer_are_nobody_elses(setup: Setup, cloud: Any) -> None:
+    checkpoints = Checkpoints(3600, setup.client.checkpoints, Conditions())
+    checkpoints.add(setup.saver)
+    checkpoints.compare(setup.client.checkpoints())
+    cloud.standin.faults.add(Fault("reset_after", "UpdateCheckPoint", times=1))
+    setup.deliver(5)
+    assert not setup.saver.save()
+    assert setup.checkpoint == 5
+    checkpoints.compare(setup.client.checkpoints())
+    assert setup.moved == []
+    assert setup.saver.saved != setup.lease.committed  # to be saved again
+
+
+def test_checkpoint_that_is_seen_only_once_is_not_obeyed(setup: Setup) -> None:
+    """It was overtaken by a save of our own between the look and the comparison."""
+    checkpoints = Checkpoints(3600, setup.client.checkpoints, Conditions())
+    checkpoints.add(setup.saver)
+    stale = setup.client.checkpoints()
+    setup.deliver(5)
+    assert setup.saver.save()
+    checkpoints.compare(stale)
+    assert setup.moved == []
+
+
+def test_checkpoint_that_is_gone_is_a_group_that_was_deleted(setup: Setup, cloud: Any) -> None:
+    checkpoints = Checkpoints(3600, setup.client.checkpoints, Conditions())
+    checkpoints.add(setup.saver)
+    with cloud.store.lock:
+        cloud.standin.console.delete_group("proj", "store", "relay")
+        cloud.standin.console.put_group("proj", "store", "relay")
+    checkpoints.compare(setup.client.checkpoints())
+    assert len(setup.group_lost) == 1
+    assert setup.moved == []
+
+
+def test_nobody_compares_while_the_fence_is_closed(setup: Setup, cloud: Any) -> None:
+    """Another consumer may own the shard then, and save."""
+    checkpoints = Checkpoints(3600, setup.client.checkpoints, Conditions())
+    checkpoints.add(setup.saver)
+    set_by_somebody(cloud, 3)
+    setup.now = 31.0
+    checkpoints.compare(setup.client.checkpoints())
+    assert setup.moved == []

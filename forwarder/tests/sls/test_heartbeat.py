@@ -8,7 +8,7 @@ from typing import Any, Callable, Union
 
 from sls_hec_forwarder.delivery.lease import Fence
 from sls_hec_forwarder.health.conditions import Conditions
-from sls_hec_forwarder.sls.errors import NotMember, Rejected, ServiceFault
+from sls_hec_forwarder.sls.errors import GroupMissing, NotMember, Rejected, ServiceFault
 from sls_hec_forwarder.sls.heartbeat import Heartbeat
 from sls_hec_forwarder.sls.membership import Action, Do
 
@@ -138,3 +138,22 @@ def test_fence_counts_from_the_time_of_sending(eventually: Any) -> None:
 def test_finish_without_start() -> None:
     heartbeat = Heartbeat(Script([]), Fence(30), print, interval=1, group_timeout=40, conditions=Conditions())
     assert heartbeat.finish(1)
+
+
+def test_missing_group_and_a_refusal_in_time_are_told_apart(eventually: Any) -> None:
+    missing: list[str] = []
+    forgotten: list[int] = []
+    script = Script([1], NotMember("x"), [1], GroupMissing("gone"), GroupMissing("gone"), NotMember("x"), [1])
+    heartbeat = Heartbeat(
+        *(script, Fence(30), lambda _: None),
+        interval=0.05,
+        group_timeout=40,
+        conditions=Conditions(),
+        missing=missing.append,
+        forgotten=lambda: forgotten.append(len(script.reports)),
+    )
+    heartbeat.start()
+    eventually(lambda: len(script.reports) >= 8)
+    assert heartbeat.finish(10)
+    assert missing == ["gone", "gone"]
+    assert forgotten[0] == 2

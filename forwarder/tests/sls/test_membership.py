@@ -74,6 +74,50 @@ def test_times() -> None:
         assert heartbeat_interval(5.0, timeout) < fence_timeout(timeout)
 
 
+class Readers(RuleBasedStateMachine):
+    """Readers end at their own pace, whatever is answered, refused and started meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.membership = Membership()
+        self.reading: dict[int, int] = {}  # shard -> term
+        self.ended: list[tuple[int, int]] = []  # not told yet
+
+    def perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            if action.do is Do.START:
+                assert action.shard not in self.reading, "two readers of one shard"
+                self.reading[action.shard] = action.term
+            elif action.do is Do.REVOKE and self.reading.get(action.shard) == action.term:
+                self.ended.append((action.shard, self.reading.pop(action.shard)))
+
+    @rule(assigned=st.sets(st.integers(0, 2)))
+    def answered(self, assigned: set[int]) -> None:
+        self.perform(self.membership.answered(assigned))
+
+    @rule()
+    def refused(self) -> None:
+        self.perform(self.membership.refused())
+
+    @rule(shard=st.integers(0, 2))
+    def reader_ends(self, shard: int) -> None:
+        if shard in self.reading:
+            self.ended.append((shard, self.reading.pop(shard)))
+
+    @rule(which=st.integers(0, 9))
+    def end_is_told(self, which: int) -> None:
+        if which < len(self.ended):
+            self.membership.given_up(*self.ended.pop(which))
+
+    @invariant()
+    def what_is_read_is_reported(self) -> None:
+        assert set(self.reading) <= set(self.membership.report())
+
+
+TestReaders = Readers.TestCase
+TestReaders.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+
+
 GROUP_TIMEOUT = 40.0
 SHARDS = 5
 NAMES = ("a", "b", "c")

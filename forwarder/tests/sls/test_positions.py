@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls.errors import CursorInvalid, ServiceFault
-from sls_hec_forwarder.sls.positions import Lost, Positions, parse_time
+from sls_hec_forwarder.sls.memory import Memory
+from sls_hec_forwarder.sls.positions import Lost, Origin, Positions, parse_time
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,73 @@ def test_end_is_not_later_than_where_the_group_began(cloud: Any) -> None:
     cloud.put(0)
     first = cloud.positions()[0].first
     assert positions(cloud, start="end").first(0).cursor == cursors.encode(first)
+
+
+def test_child_of_a_split_is_read_from_its_beginning_with_start_end_after_a_restart(cloud: Any) -> None:
+    """Its parent, which has a backlog, was saved after the child was written to."""
+    owner = make_group(cloud, shards=1)
+    owner.save_checkpoint(0, owner.cursor(0, "end"))
+    cloud.standin.clock.advance(10)
+    with cloud.store.lock:
+        cloud.store.split(0)
+    cloud.put(1, groups=7)
+    cloud.standin.clock.advance(10)
+    owner.save_checkpoint(0, cloud.client().cursor(0, "begin"))
+    assert positions(cloud, start="end").first(1).cursor == cursors.encode(cloud.positions()[1].first)
+
+
+def test_who_finds_a_group_that_has_not_begun_saves_where_it_begins(cloud: Any) -> None:
+    cloud.make(shards=2)
+    client = cloud.client("me")
+    client.create_group(40, False)
+    cloud.put(0, groups=3)
+    positions(cloud, start="end")
+    ends = {shard: cursors.encode(spot.next) for shard, spot in cloud.positions().items()}
+    assert {shard: each.cursor for shard, each in client.checkpoints().items()} == ends
+    cloud.put(0, groups=3)
+    positions(cloud, start="end")  # a second one changes nothing
+    assert {shard: each.cursor for shard, each in client.checkpoints().items()} == ends
+
+
+def test_nothing_is_saved_for_a_group_that_somebody_reads(cloud: Any) -> None:
+    make_group(cloud)
+    positions(cloud, start="end")
+    assert not any(each.cursor for each in cloud.client().checkpoints().values())
+
+
+def test_checkpoint_older_than_its_shard_is_of_a_logstore_that_was_deleted(cloud: Any) -> None:
+    owner = make_group(cloud)
+    owner.save_checkpoint(0, cursors.encode(12345))
+    with cloud.store.lock:
+        cloud.store.shards[0].created += 60
+    start = positions(cloud).first(0)
+    assert (start.cursor, start.origin) == (cursors.encode(cloud.positions()[0].first), Origin.RECREATED)
+
+
+def test_cursor_of_a_logstore_that_was_deleted_is_not_counted_from(cloud: Any) -> None:
+    make_group(cloud)
+    cloud.put(0)
+    old = cloud.positions()[0].first
+    prepared = positions(cloud, expired="end")
+    cloud.standin.console.delete_logstore("proj", "store")
+    cloud.standin.clock.advance(5)
+    make_group(cloud)
+    cloud.put(0)
+    expiry = prepared.expired(0, cursors.encode(old), seen=1.0)
+    assert expiry.recreated
+    assert expiry.next_cursor == cursors.encode(cloud.positions()[0].first)  # nothing of it has been read
+    assert expiry.lost.groups is None
+
+
+def test_remembered_position_goes_before_the_start_position(cloud: Any) -> None:
+    make_group(cloud)
+    memory = Memory()
+    prepared = Positions(cloud.sls(start="end"), cloud.client(), cloud.standin.clock.now, memory)
+    prepared.prepare()
+    memory.moved(0, cursors.encode(77))
+    memory.hold(Lease(1, cursors.encode(88), Fence(60)))
+    assert (prepared.first(0).cursor, prepared.first(0).origin) == (cursors.encode(77), Origin.SEEN)
+    assert (prepared.first(1).cursor, prepared.first(1).origin) == (cursors.encode(88), Origin.OWN)
 
 
 def test_shard_that_the_group_does_not_know_is_not_started(cloud: Any) -> None:

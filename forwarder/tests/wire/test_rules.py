@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sls_hec_forwarder.wire.rules import Destination, Rules, TopicRule
 
 TOPICS = [first + second for first in ("", "a", "b", "z") for second in ("", "a", "b", "z")]
-patterns = st.builds(str.__add__, st.sampled_from(["", "a", "b", "ab", "bb"]), st.sampled_from(["", "*"]))
+patterns = st.sampled_from([topic + ending for topic in ("", "a", "b", "ab", "bb") for ending in ("", "*")])
 names = st.sampled_from([None, "", "one", "two"])
 
 

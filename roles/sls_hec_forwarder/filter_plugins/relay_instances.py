@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
+from ansible.errors import AnsibleError, AnsibleFilterError
+from jinja2 import UndefinedError
 
 KEYS = ("name", "settings", "secrets", "instances", "state", "memory_max", "cpu_quota", "tasks_max")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
@@ -38,6 +39,8 @@ DERIVED = {"SLS_CONSUMER": "it is made of host, consumer and instance"}
 UNSHARED = ("RELAY_METRICS", "RELAY_LOG_FILE")
 #: In a setting's text: the instance, such as waf-1.
 INSTANCE = "{instance}"
+#: Where an instance answers, unless the settings say otherwise.
+METRICS = f"unix:/run/sls-hec-forwarder/{INSTANCE}/metrics.sock"
 #: What example files hold until somebody writes the real thing there.
 PLACEHOLDER = "CHANGE_ME"
 
@@ -56,15 +59,71 @@ def relay_instances(
     of a secret.
     """
     _raise(host, _problems(consumers, settings, secrets))
+    instances = _built(consumers, host, settings, secrets, state)
+    _raise(host, _shared(instances))
+    return instances
+
+
+def relay_problems(
+    consumers: Sequence[Any],
+    host: str,
+    settings: Sequence[Mapping[str, Any]],
+    secrets: Sequence[Mapping[str, Any]],
+    state: str,
+    stop_timeout: float,
+    remove_all: bool = False,
+) -> list[str]:
+    """What is wrong with them; `stop_timeout` is after how many seconds a stop is cut short."""
+    try:
+        problems = list(_kinds(consumers, settings, secrets)) or list(_problems(consumers, settings, secrets))
+        if not consumers and not remove_all:
+            problems.append(
+                "sls_hec_forwarder_consumers is missing or empty, and every consumer of the host would be "
+                "removed; if that is meant, say -e sls_hec_forwarder_remove_all_consumers=true"
+            )
+        if problems:
+            return problems
+        instances = _built(consumers, host, settings, secrets, state)
+    except (AnsibleError, UndefinedError) as error:  # a variable that another one names is missing or wrong
+        return [str(error)]
+    problems = list(_shared(instances))
+    for instance in instances:
+        stop = instance["settings"].get("RELAY_STOP_TIMEOUT", "30")
+        if re.fullmatch(r"[0-9.]+", stop) and float(stop) >= float(stop_timeout):
+            problems.append(
+                f"{instance['id']} may take RELAY_STOP_TIMEOUT = {stop} s to stop, but is killed after "
+                f"sls_hec_forwarder_stop_timeout = {stop_timeout} s"
+            )
+    return problems
+
+
+def _kinds(consumers: Any, settings: Sequence[Any], secrets: Sequence[Any]) -> Iterator[str]:
+    if consumers is not None and not isinstance(consumers, (list, tuple)):
+        yield f"sls_hec_forwarder_consumers is a {type(consumers).__name__}; expected a list"
+    for what, layers in (("settings", settings), ("secrets", secrets)):
+        if not all(layer is None or isinstance(layer, Mapping) for layer in layers):
+            yield f"one of sls_hec_forwarder_[group_|host_]{what} is not a mapping of names to values"
+
+
+def _built(
+    consumers: Sequence[Any],
+    host: str,
+    settings: Sequence[Mapping[str, Any]],
+    secrets: Sequence[Mapping[str, Any]],
+    state: str,
+) -> list[dict[str, Any]]:
     instances = []
-    for consumer in consumers:
+    for consumer in consumers or ():
         if consumer.get("state", "present") == "absent":
             continue
         name = consumer["name"]
         hidden = _laid_over([*secrets, consumer.get("secrets") or {}])
         for number in range(1, int(consumer.get("instances", 1)) + 1):
             instance = f"{name}-{number}"
-            ours = {"RELAY_SPOOL_DIR": f"{state}/{instance}/dead-letters"}
+            ours = {
+                "RELAY_SPOOL_DIR": f"{state}/{instance}/dead-letters",
+                "RELAY_METRICS": METRICS.replace(INSTANCE, instance),
+            }
             merged = _laid_over([ours, *settings, consumer.get("settings") or {}])
             texts = {
                 key: _text(value).replace(INSTANCE, instance)
@@ -87,7 +146,6 @@ def relay_instances(
                     },
                 }
             )
-    _raise(host, _shared(instances))
     return instances
 
 
@@ -131,7 +189,7 @@ def _laid_over(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A value of null takes away what a more general layer sets."""
     merged: dict[str, Any] = {}
     for layer in layers:
-        merged.update(layer)
+        merged.update(layer or {})
     return {key: value for key, value in merged.items() if value is not None}
 
 
@@ -149,12 +207,12 @@ def _problems(
     consumers: Sequence[Any], settings: Sequence[Mapping[str, Any]], secrets: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
     for layer in settings:
-        yield from _settings_problems("the settings of all consumers", layer)
+        yield from _settings_problems("the settings of all consumers", layer or {})
     for layer in secrets:
-        yield from _secrets_problems("the secrets of all consumers", layer)
+        yield from _secrets_problems("the secrets of all consumers", layer or {})
     names: set[str] = set()
     sources: dict[tuple[str, ...], str] = {}
-    for position, consumer in enumerate(consumers, start=1):
+    for position, consumer in enumerate(consumers or (), start=1):
         if not isinstance(consumer, Mapping):
             yield f"consumer {position} is not a mapping with a name and settings"
             continue
@@ -179,17 +237,38 @@ def _problems(
         sources.setdefault(source, name)
 
 
-def _shared(instances: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _shared(instances: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     first: dict[tuple[str, str], str] = {}
+    ports = False
     for instance in instances:
         for name in UNSHARED:
             text = instance["settings"].get(name, "off")
             other = first.setdefault((name, text), instance["id"])
-            if text not in ("", "off") and other != instance["id"]:
-                yield (
-                    f"{other} and {instance['id']} cannot both have {name} = {text}; set it for each "
-                    f"consumer, or write {INSTANCE} in it"
-                )
+            if text in ("", "off") or other == instance["id"]:
+                continue
+            if name == "RELAY_METRICS" and text.isdecimal():
+                ports = True
+                continue
+            yield (
+                f"{other} and {instance['id']} cannot both have {name} = {text}; set it for each "
+                f"consumer, or write {INSTANCE} in it"
+            )
+    if ports:
+        yield _ports(instances)
+
+
+def _ports(instances: Sequence[Mapping[str, Any]]) -> str:
+    """That instances would share a port; a port cannot have the instance's name in it."""
+    having = [each for each in instances if each["settings"].get("RELAY_METRICS", "").isdecimal()]
+    free = min(int(each["settings"]["RELAY_METRICS"]) for each in having)
+    proposed: dict[str, int] = {}
+    for number, each in enumerate(having):
+        proposed.setdefault(each["consumer"], free + number)
+    return (
+        "RELAY_METRICS gives two instances one port; leave it out, and each answers at "
+        f"{METRICS.replace(INSTANCE, '<instance>')}, or give each consumer a port of its own in its "
+        "settings, each instance takes one: " + ", ".join(f"{name} {port}" for name, port in proposed.items())
+    )
 
 
 def _consumer_problems(where: str, name: str, consumer: Mapping[str, Any]) -> Iterator[str]:
@@ -242,6 +321,7 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         return {
             "relay_instances": relay_instances,
+            "relay_problems": relay_problems,
             "relay_environment": relay_environment,
             "relay_digest": relay_digest,
             "relay_names": relay_names,

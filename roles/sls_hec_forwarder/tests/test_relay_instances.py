@@ -11,6 +11,7 @@ from relay_instances import (
     relay_environment,
     relay_instances,
     relay_names,
+    relay_problems,
     relay_secret_files,
 )
 
@@ -101,11 +102,58 @@ def test_a_port_is_that_of_the_first_instance() -> None:
 
 def test_what_two_processes_cannot_share_is_refused() -> None:
     both = [consumer(), {"name": "waf", "settings": {**SOURCE, "SLS_LOGSTORE": "waf"}}]
-    with pytest.raises(AnsibleFilterError, match="trail-1 and waf-1 cannot both have RELAY_METRICS = 9464"):
-        relay_instances(both, "relay-1", [{"RELAY_METRICS": 9464}], [], STATE)
+    unix = "trail-1 and waf-1 cannot both have RELAY_METRICS = unix:/run/m; .* write {instance} in it"
+    with pytest.raises(AnsibleFilterError, match=unix):
+        relay_instances(both, "relay-1", [{"RELAY_METRICS": "unix:/run/m"}], [], STATE)
     with pytest.raises(AnsibleFilterError, match="trail-1 and trail-2 cannot both have RELAY_LOG_FILE"):
         several(2, RELAY_LOG_FILE="/var/log/relay.log")
     assert len(several(2, RELAY_METRICS="off")) == 2
+
+
+def test_one_port_for_all_is_refused_with_what_a_port_needs() -> None:
+    three = [
+        consumer(instances=2),
+        *({"name": name, "settings": {**SOURCE, "SLS_LOGSTORE": name}} for name in ("waf", "sas")),
+    ]
+    with pytest.raises(AnsibleFilterError) as raised:
+        relay_instances(three, "relay-1", [{"RELAY_METRICS": 9464}], [], STATE)
+    assert str(raised.value).count("\n") == 1
+    assert "leave it out" in str(raised.value)
+    assert str(raised.value).endswith("trail 9464, waf 9466, sas 9467")
+    assert "{instance}" not in str(raised.value)
+
+
+def test_each_instance_answers_at_a_socket_of_its_own() -> None:
+    assert [each["settings"]["RELAY_METRICS"] for each in several(2)] == [
+        "unix:/run/sls-hec-forwarder/trail-1/metrics.sock",
+        "unix:/run/sls-hec-forwarder/trail-2/metrics.sock",
+    ]
+    assert one({"RELAY_METRICS": "off"})["settings"]["RELAY_METRICS"] == "off"
+
+
+def problems(consumers: Any, *layers: Any, remove_all: bool = False, stop_timeout: float = 90) -> list[str]:
+    return relay_problems(consumers, "relay-1", layers, [], STATE, stop_timeout, remove_all)
+
+
+@pytest.mark.parametrize("consumers", [[], None])
+def test_no_consumers_at_all_has_to_be_meant(consumers: object) -> None:
+    (problem,) = problems(consumers)
+    assert "sls_hec_forwarder_remove_all_consumers=true" in problem
+    assert problems(consumers, remove_all=True) == []
+    assert problems([consumer(state="absent")]) == []
+
+
+def test_an_inventory_of_other_kinds_is_refused() -> None:
+    assert problems({"name": "waf"}) == ["sls_hec_forwarder_consumers is a dict; expected a list"]
+    assert problems([consumer()], ["SLS_CG"]) == [
+        "one of sls_hec_forwarder_[group_|host_]settings is not a mapping of names to values"
+    ]
+    assert problems([consumer()], None) == []
+
+
+def test_a_stop_that_would_be_cut_short_is_refused() -> None:
+    assert len(problems([consumer(instances=2)], {"RELAY_STOP_TIMEOUT": 90})) == 2
+    assert problems([consumer()], {"RELAY_STOP_TIMEOUT": 89}) == []
 
 
 def test_secrets_reach_the_environment_as_paths_only() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import platform
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Callable
 
 from sls_hec_forwarder.replay.selection import KEYS
 from sls_hec_forwarder.settings import values
+from sls_hec_forwarder.sls import cursor as cursors
 
 #: Events a second that `replay send` sends.
 REPLAY_RATE = 500.0
@@ -19,9 +21,9 @@ SAMPLE_INTERVAL = 5.0
 
 _EXIT_STATUS = """exit status:
   0  all is well; for `run`: stopped as asked, or the backfill is complete
-  1  failed: a check did, SLS or the instance cannot be asked, `health` found a condition, or the relay could
-     not go on; of `replay`: something that was
-     meant is still in the folder, or cannot be read
+  1  failed: a check did, SLS or the instance cannot be asked, `health` found a condition, the relay could not
+     go on, or `reset` cannot be done now; of `replay`: something that was meant is still in the folder, or
+     cannot be read
   2  wrong settings or arguments; starting again changes nothing
 """
 
@@ -74,8 +76,27 @@ def parser() -> argparse.ArgumentParser:
         "(default: %(default)g); 0: a single sample",
     )
     status.set_defaults(command=_command("status"))
+    _reset(commands)
     _replay(commands)
     return top
+
+
+def _reset(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    reset = _add(commands, "reset", "move the group's checkpoints, while none of its members is alive")
+    reset.add_argument(
+        "--to",
+        type=_place,
+        required=True,
+        metavar="PLACE",
+        help="begin, end, a time (unix seconds, or with its zone such as 2026-01-31T08:00:00Z) at which SLS "
+        "received the logs, or a cursor of one shard",
+    )
+    reset.add_argument(
+        "--shard", type=int, action="append", metavar="N", help="only this shard; may be given again"
+    )
+    reset.add_argument("--yes", action="store_true", help="do it; nothing is changed otherwise")
+    reset.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    reset.set_defaults(command=_command("reset"))
 
 
 def _replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -159,6 +180,20 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         return status
 
     return call
+
+
+def _place(text: str) -> str:
+    """begin, end, a time in a form of SLS_START_POSITION, or a cursor."""
+    with contextlib.suppress(ValueError):
+        return cursors.encode(cursors.decode(text))
+    try:
+        return values.start(text)
+    except ValueError as error:
+        reason = f" ({error})" if str(error) else ""
+        raise argparse.ArgumentTypeError(
+            "expected begin, end, unix seconds, a time with its zone such as 2026-01-31T08:00:00Z, or a "
+            f"cursor{reason}"
+        ) from None
 
 
 def _moment(text: str) -> float:

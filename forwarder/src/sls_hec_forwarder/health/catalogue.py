@@ -55,7 +55,7 @@ _KINDS: Final = (
         _WARNING,
         "The consumer group cannot be found, created or joined",
         "trying again until it works",
-        "run `check`",
+        "run `check`; it cannot try the rights log:CreateConsumerGroup and log:UpdateConsumerGroup",
         over="the consumer group can be joined again",
         critical_after=HICCUP,
     ),

@@ -141,7 +141,7 @@ class Conditions:
 
     def _note(self, name: str, subject: str, text: str, todo: str, cause: str, count: int) -> None:
         kind = CATALOGUE[name]
-        subject, text, todo = safe(subject), safe(text), safe(todo)
+        text, todo = safe(text), safe(todo)
         now = self._clock()
         with self._lock:
             self._totals[name] = self._totals.get(name, 0) + count

@@ -112,7 +112,7 @@ class Consumer:
         self._positions.prepare()
         fence = Fence(fence_timeout(group.timeout), self._clock)
         restorer = self._restorer = Restorer(
-            self._client, self._memory, self._conditions, fence_open=fence.is_open, clock=self._clock
+            self._client, self._memory, self._conditions, fence, clock=self._clock
         )
         heartbeat = self._heartbeat = Heartbeat(
             self._beat_client,

@@ -163,7 +163,6 @@ class Heartbeat:
         except GroupMissing as problem:
             self._observer.failed("heartbeat", problem.kind)
             self._missing(str(problem))
-            self._fence.close()
             return self._backoff.next()
         except SlsError as problem:
             self._observer.failed("heartbeat", problem.kind)

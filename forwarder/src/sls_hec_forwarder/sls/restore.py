@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Callable
 
+from sls_hec_forwarder.delivery.lease import Fence
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls import group as groups
@@ -37,9 +38,9 @@ class _Loss:
 
 
 class Restorer:
-    """`lost` from any thread, `restore` from the watch's.
+    """`lost` and `suspect` from any thread, `restore` from the watch's.
 
-    `fence_open` tells whether the shards that were held are surely still this member's.
+    `fence` tells whether the shards that were held were this member's until now; it is closed then.
     """
 
     def __init__(
@@ -47,15 +48,15 @@ class Restorer:
         client: SlsClient,
         memory: Memory,
         conditions: Conditions,
+        fence: Fence,
         *,
-        fence_open: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._settings: SlsSettings = client.settings
         self._memory = memory
         self._conditions = conditions
-        self._fence_open = fence_open
+        self._fence = fence
         self._clock = clock
         self._lock = threading.Lock()
         self._loss: _Loss | None = None
@@ -68,9 +69,10 @@ class Restorer:
         """The group is missing, or one without its checkpoints is in its place."""
         with self._lock:
             if self._loss is None:
-                self._loss = _Loss(self._clock(), self._fence_open())
+                self._loss = _Loss(self._clock(), self._fence.is_open())
             elif self._loss.suspected:
                 self._loss = replace(self._loss, suspected=False)
+        self._fence.close()
         how = "SLS_GROUP_DELETED=hold" if self._settings.group_deleted == "hold" else ""
         self._conditions.begin("group_deleted", "", f"{text}; {how}" if how else text)
 

@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -96,6 +97,25 @@ def test_events_and_search(admin: Any, client: Any) -> None:
     assert admin.get("/events") == []
 
 
+def test_numbers_come_back_as_they_were_sent(admin: Any, client: Any) -> None:
+    event = '{"a":0.1000000000000000000001,"b":1e999,"c":12345678901234567890123,"d":1.0,"e":-0,"f":1E2}'
+    fields = '{"x":0.1000000000000000000001,"y":-1e999}'
+    client.post(f'{{"event":{event},"fields":{fields}}}')
+    text = admin.call("GET", "/events").body.decode()
+    assert f'"event": {event}' in text
+    assert f'"fields": {fields}' in text
+    assert "Infinity" not in text
+    assert "NaN" not in text
+    assert admin.get("/events?x=0.1000000000000000000001&c=12345678901234567890123") != []
+    assert admin.get("/events?x=0.1") == []
+
+
+def test_long_numbers_are_numbers(client: Any, admin: Any) -> None:
+    digits = "1" * 20_000
+    assert client.post(f'{{"event":{{"a":{digits}}}}}').brief == (200, 0, None)
+    assert digits in admin.call("GET", "/events").body.decode()
+
+
 def test_page_and_table(admin: Any, client: Any, hec: Any) -> None:
     client.post(b'{"event":"<script>alert(1)</script>","source":"<b>\\u001b[2J","fields":{"sls_id":"a|b"}}')
     hec.faults.add(Fault("latency", delay=0))
@@ -124,6 +144,41 @@ def test_compare_with_rows(admin: Any, client: Any) -> None:
         answer = admin.call("POST", "/compare", bad)
         assert answer.status == 400
         assert answer.json["error"].startswith("cannot compare: ")
+
+
+def test_compare_by_topic_and_with_a_bound(admin: Any, client: Any) -> None:
+    sent = json.loads(EVENT)
+    sent["event"]["k"] = {"a": True}
+    for _ in range(3):
+        client.post(json.dumps(sent))
+    body = json.dumps({**ROW, "contents": [["k", '{"a": true}']]}).encode()
+    path = "/compare?unfold=" + quote('{"t":["k"]}')
+    result = admin.call("POST", path, body).json
+    assert (result["mismatches"], result["duplicates"], result["excess_duplicates"]) == (0, 2, 2)
+    assert (result["complete"], result["acceptable"], result["exact"]) == (True, False, False)
+    assert admin.call("POST", path + "&allowed_duplicates=2", body).json["acceptable"] is True
+    assert admin.call("POST", "/compare?unfold=" + quote('{"u":["k"]}'), body).json["mismatches"] == 1
+    for wrong in ("/compare?unfold=%7B", "/compare?allowed_duplicates=x"):
+        assert admin.call("POST", wrong, body).status == 400
+
+
+@pytest.mark.parametrize("depth", [2000, 100_000])
+def test_deep_json_is_compared(admin: Any, client: Any, depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    sent = json.loads(EVENT)
+    sent["event"]["k"] = deep
+    client.post(json.dumps(sent))
+    body = json.dumps({**ROW, "contents": [["k", deep]]}).encode()
+    assert admin.call("POST", "/compare?unfold=k", body).json["exact"] is True
+    assert admin.call("POST", "/compare", deep.encode()).status == 400
+
+
+def test_compare_tells_what_was_refused(admin: Any, client: Any) -> None:
+    wrong = json.loads(EVENT)
+    wrong["time"] = "x"
+    assert client.post(json.dumps(wrong)).brief == (400, 15, 0)
+    result = admin.call("POST", "/compare", json.dumps(ROW).encode()).json
+    assert (result["missing"], result["refused"]) == (1, 1)
 
 
 def test_compare_with_an_address(admin: Any, client: Any) -> None:

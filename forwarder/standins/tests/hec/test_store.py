@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sls_hec_standins.hec.compare import compare, flatten, identity, read_rows
-from sls_hec_standins.hec.envelopes import Event
-from sls_hec_standins.hec.store import Store, digest
+from sls_hec_standins.hec.envelopes import Event, Refused
+from sls_hec_standins.hec.store import Store
+from sls_hec_standins.hec.unfold import Unfold
 
 
 def row(index: int, **changes: Any) -> dict[str, Any]:
@@ -117,19 +118,125 @@ def test_an_altered_copy_is_a_mismatch() -> None:
     assert result.mismatches == 1
 
 
+UNFOLD = Unfold.parse('{"audit_log": ["detail", "absent"], "pre*": ["detail"]}')
+
+
+def unfolding(made: dict[str, Any], value: str) -> Event:
+    """The event of a relay that sent the JSON text `value` for the field detail."""
+    flat = json.dumps({name: text for name, text in flatten(made).items() if name != "detail"})
+    return event(made, event=f'{flat[:-1]},"detail":{value}}}'.encode())
+
+
 @pytest.mark.parametrize("keep", [None, 0])
 def test_unfolded_fields_are_compared_as_json(keep: int | None) -> None:
     texts = ['{"a": [1, {"b": "x"}]}', "[]", "7", "{no json"]
     rows = [row(n, contents=[["detail", text]]) for n, text in enumerate(texts)]
-    values = [json.loads(texts[0]), [], "7", "{no json"]
-    faithful = [
-        event(each, event=json.dumps({**flatten(each), "detail": value}).encode())
-        for each, value in zip(rows, values)
-    ]
-    assert compare(filled(*faithful, keep=keep), rows, unfold=["detail", "absent"]).exact
+    values = [texts[0], "[]", '"7"', '"{no json"']
+    faithful = [unfolding(each, value) for each, value in zip(rows, values)]
+    assert compare(filled(*faithful, keep=keep), rows, unfold=UNFOLD).exact
     assert compare(filled(*faithful, keep=keep), rows).mismatches == 2
     folded = filled(*map(event, rows), keep=keep)
-    assert compare(folded, rows, unfold=["detail"]).mismatches == 2
+    assert compare(folded, rows).exact
+    assert compare(folded, rows, unfold=UNFOLD).mismatches == 2
+
+
+@pytest.mark.parametrize("keep", [None, 0])
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ('{"a":true}', '{"a":1}'),
+        ('{"a":0.1000000000000000000001}', '{"a":0.1}'),
+        ('{"a":1}', '{"a":1.0}'),
+        ('{"a":12345678901234567890123}', '{"a":12345678901234567890124}'),
+        ('{"a":"1"}', '{"a":1}'),
+        ('{"a":1,"a":2}', '{"a":2}'),
+    ],
+)
+def test_numbers_and_types_are_compared_exactly(keep: int | None, written: str, sent: str) -> None:
+    made = row(0, contents=[["detail", written]])
+    assert compare(filled(unfolding(made, written), keep=keep), [made], unfold=UNFOLD).exact
+    assert compare(filled(unfolding(made, sent), keep=keep), [made], unfold=UNFOLD).mismatches == 1
+
+
+def test_a_name_that_is_sent_twice_is_a_mismatch() -> None:
+    made = row(0, contents=[["k", "first"], ["k", "last"]])
+    twice = event(made, event=b'{"__topic__":"audit_log","__source__":"10.0.0.1","__tag__:__hostname__":"h",'
+                  b'"k":"first","k":"last"}')  # fmt: skip
+    assert compare(filled(event(made)), [made]).exact
+    assert compare(filled(twice), [made]).mismatches == 1
+
+
+def test_unfolding_goes_by_topic() -> None:
+    """The topic of a rule is exact or a prefix, as in RELAY_UNFOLD; a tag of the field's name stays text."""
+    text = '{"a":1}'
+    topics = {"audit_log": True, "prefix": True, "pre": True, "audit_logs": False, "other": False, "": False}
+    rows = [
+        row(n, topic=topic, contents=[["detail", text], ["more", text]], tags=[["detail", text]])
+        for n, topic in enumerate(topics)
+    ]
+    sent = [unfolding(each, text if topics[each["topic"]] else json.dumps(text)) for each in rows]
+    assert compare(filled(*sent), rows, unfold=UNFOLD).exact
+    assert compare(filled(*sent), rows, unfold=Unfold.parse("detail")).mismatches == 3
+    assert Unfold.parse("detail,event").fields("any") == {"detail", "event"}
+    for wrong in ('{"a":"b"}', '{"a":[1]}', "{", '{"a":' * 20_000):
+        with pytest.raises(ValueError, match=r"^unfold is"):
+            Unfold.parse(wrong)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 101 + "]" * 101,
+        "[" * 20_000 + "]" * 20_000,
+        "[" * 20_000,
+        '{"a":NaN}',
+        '{"a":"\\ud800"}',
+        '"x"',
+    ],
+    ids=["101", "deep", "open", "NaN", "surrogate", "string"],
+)
+def test_what_is_no_json_stays_text(text: str) -> None:
+    made = row(0, contents=[["detail", text]])
+    assert compare(filled(event(made)), [made], unfold=UNFOLD).exact
+
+
+def test_a_value_that_is_not_utf8_stays_text() -> None:
+    """The truth shows U+FFFD for it, which would be JSON."""
+    made = row(0, contents=[["detail", '{"a":"\ufffd"}']])
+    assert compare(filled(unfolding(made, '{"a":"\ufffd"}')), [made], unfold=UNFOLD).exact
+    made["not_utf8"] = [0]
+    assert compare(filled(event(made)), [made], unfold=UNFOLD).exact
+
+
+def test_depth_up_to_the_limit_is_json() -> None:
+    text = "[" * 100 + "]" * 100
+    made = row(0, contents=[["detail", text]])
+    assert compare(filled(unfolding(made, text)), [made], unfold=UNFOLD).exact
+    assert compare(filled(event(made)), [made], unfold=UNFOLD).mismatches == 1
+
+
+@pytest.mark.parametrize("keep", [None, 0])
+def test_copies_are_weighed(keep: int | None) -> None:
+    copies = [event(row(0), latency=n) for n in range(4)]
+    result = compare(filled(*copies, keep=keep), [row(0)], allowed_duplicates=2)
+    assert (result.duplicates, result.excess_duplicates, result.acceptable, result.exact) == (
+        3,
+        1,
+        False,
+        False,
+    )
+    assert result.duplicate_bytes == 3 * len(copies[0].envelope)
+    assert compare(filled(*copies), [row(0)], allowed_duplicates=3).acceptable
+    assert not compare(Store(), [row(0)], allowed_duplicates=3).acceptable
+
+
+def test_what_was_refused_is_told() -> None:
+    store = filled(event(row(0)))
+    for n in (0, 1):
+        store.refuse(Refused(*identity(row(n)), 7))
+    result = compare(store, [row(n) for n in range(3)])
+    assert (result.missing, result.refused) == (2, 1)
+    assert result.samples["refused"] == ["sls:p/l 0|1700000000000000000|1"]
 
 
 def test_nothing_at_all() -> None:
@@ -174,6 +281,13 @@ def test_keep_bounds_the_events_and_nothing_else() -> None:
     }
 
 
+def test_test_events_of_a_check_are_no_defect() -> None:
+    store = filled(event(row(0)), event(row(1), fields={"sls_hec_test": "true"}))
+    result = compare(store, [row(0)])
+    assert (result.complete, result.unidentified) == (True, 0)
+    assert compare(filled(event(row(1), fields={"sls_hec_test": "false"})), []).unidentified == 1
+
+
 def test_clear() -> None:
     store = filled(event(row(0)), event(row(1), fields={}))
     store.clear()
@@ -194,9 +308,12 @@ def test_find() -> None:
     assert store.find(wanted={"number": "7"}) == []
 
 
-def test_digest_is_of_the_value() -> None:
-    assert digest({"a": 1, "b": "\ud800"}) == digest(json.loads('{"b":"\\ud800", "a":1}'))
-    assert digest({"a": 1}) != digest({"a": 2})
+def test_find_by_what_was_sent() -> None:
+    deep = b"[" * 20_000 + b"]" * 20_000
+    store = filled(event(row(0), event=b'{"deep":%s,"n":0.10,"yes":true,"list":["a",1e999]}' % deep))
+    for name, text in (("n", "0.10"), ("yes", "true"), ("list", "a"), ("list", "1e999")):
+        assert len(store.find(wanted={name: text})) == 1
+    assert store.find(wanted={"n": "0.1"}) == []
 
 
 def test_many_threads() -> None:

@@ -48,6 +48,7 @@ def test_rows_say_where_when_and_what() -> None:
         "time_ns": 5,
         "tags": [["t", "1"], ["t", "2"]],
         "contents": [["k", "一"], ["k", "二"], ["raw", "\ufffd\x00"]],
+        "not_utf8": [2],
     }
     assert [row["time_ns"] for row in rows[:3]] == [5, None, 0]
 

@@ -85,6 +85,8 @@ class Collector:
 
     def _index(self, batch: Batch, exchange: Exchange, token: Token, now: float) -> Response:
         service = self._service
+        if batch.refused is not None:
+            service.store.refuse(batch.refused)
         if batch.refusal is not None and (service.behaviour.atomic or batch.nothing):
             raise batch.refusal
         fault = service.faults.take("ack", exchange.route)

@@ -2,22 +2,26 @@
 
 A row of the truth is an object with `project, logstore, shard, cursor` (of the log group, an integer),
 `index` (in the group), `receive_time` (seconds), `topic, source, time` (seconds, an integer), `time_ns`
-(integer or null), `tags` and `contents` (lists of [key, value]; text decoded as UTF-8 with replacement).
+(integer or null), `tags` and `contents` (lists of [key, value]; text decoded as UTF-8 with replacement). It
+may have `not_utf8`: the places in `contents` of values that are not UTF-8, and so no JSON either.
 """
 
 from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from sls_hec_standins.hec.envelopes import Event
-from sls_hec_standins.hec.store import Copy, Store, digest
+from sls_hec_standins.hec.jsontext import Node, object_node, string_node
+from sls_hec_standins.hec.store import Copy, Store
+from sls_hec_standins.hec.unfold import Unfold, unfolded
 
 SAMPLES = 20
+NOTHING = Unfold()
 
 Row = Mapping[str, Any]
 
@@ -26,14 +30,19 @@ Row = Mapping[str, Any]
 class Comparison:
     """Counts, and up to `SAMPLES` identities ("source sls_id") of each kind.
 
-    `duplicates` are the copies beyond the first. Latency is index time of the first copy minus the time
-    SLS received the event, in seconds; None when nothing was found.
+    `duplicates` are the copies beyond the first, `duplicate_bytes` the size of their envelopes, and
+    `excess_duplicates` those beyond the number that was allowed. `refused` are those of the missing that this
+    HEC refused one by one: to the relay they are dead letters. Latency is index time of the first copy minus
+    the time SLS received the event, in seconds; None when nothing was found.
     """
 
     expected: int = 0
     found: int = 0
     missing: int = 0
     duplicates: int = 0
+    duplicate_bytes: int = 0
+    excess_duplicates: int = 0
+    refused: int = 0
     unexpected: int = 0
     mismatches: int = 0
     unidentified: int = 0
@@ -48,15 +57,23 @@ class Comparison:
         return not (self.missing or self.unexpected or self.mismatches or self.unidentified)
 
     @property
+    def acceptable(self) -> bool:
+        """`complete`, and no more copies than are allowed."""
+        return self.complete and not self.excess_duplicates
+
+    @property
     def exact(self) -> bool:
         """`complete`, and everything once."""
         return self.complete and not self.duplicates
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "complete": self.complete, "exact": self.exact}
+        return {**asdict(self), "complete": self.complete, "acceptable": self.acceptable, "exact": self.exact}
 
     def __str__(self) -> str:
-        kinds = ("expected", "found", "missing", "duplicates", "unexpected", "mismatches", "unidentified")
+        kinds = (
+            *("expected", "found", "missing", "refused", "duplicates"),
+            *("unexpected", "mismatches", "unidentified"),
+        )
         lines = [f"{kind:<13}{getattr(self, kind):>10,}" for kind in kinds]
         if self.latency_max is not None:
             lines.append(
@@ -81,31 +98,43 @@ def identity(row: Row) -> tuple[str, str]:
     )
 
 
-def flatten(row: Row, unfold: Collection[str] = ()) -> dict[str, Any]:
-    """The event a relay is to send for a row of the truth. Of repeated keys the last counts.
-
-    Fields named by `unfold` are expected as JSON where their text is an object or an array.
-    """
-    event: dict[str, Any] = {"__topic__": row["topic"], "__source__": row["source"]}
+def flatten(row: Row) -> dict[str, str]:
+    """The fields of the event a relay is to send for a row of the truth. Of repeated keys the last counts."""
+    event: dict[str, str] = {"__topic__": row["topic"], "__source__": row["source"]}
     event.update((f"__tag__:{key}", value) for key, value in row["tags"])
     event.update((key, value) for key, value in row["contents"])
-    for key in unfold:
-        if key in event:
-            event[key] = _unfolded(event[key])
     return event
 
 
+def expected_node(row: Row, unfold: Unfold = NOTHING) -> Node:
+    """What the event a relay is to send for a row is compared by."""
+    members = {name: string_node(value) for name, value in flatten(row).items()}
+    names = unfold.fields(row["topic"])
+    if names:
+        not_utf8 = row.get("not_utf8", ())
+        for place, (name, value) in enumerate(row["contents"]):
+            if name in names:
+                members[name] = string_node(value) if place in not_utf8 else unfolded(value)
+    return object_node(members.items())
+
+
 def compare(
-    store: Store, truth: Iterable[Row], *, check_time: bool = False, unfold: Collection[str] = ()
+    store: Store,
+    truth: Iterable[Row],
+    *,
+    check_time: bool = False,
+    unfold: Unfold = NOTHING,
+    allowed_duplicates: int = 0,
 ) -> Comparison:
     """Compare what `store` indexed with the rows that should have come.
 
-    With `check_time`, an event whose time is not that of its row counts as a mismatch too. `unfold` names
+    With `check_time`, an event whose time is not that of its row counts as a mismatch too. `unfold` tells the
     fields that the relay sends as JSON.
     """
     result = Comparison(unidentified=store.summary()["unidentified"])
     expected: set[tuple[str, str]] = set()
     latencies: list[float] = []
+    refused = store.refused()
     for row in truth:
         name = identity(row)
         expected.add(name)
@@ -113,17 +142,22 @@ def compare(
         if not copies:
             result.missing += 1
             result.note("missing", name)
+            if name in refused:
+                result.refused += 1
+                result.note("refused", name)
             continue
         result.found += 1
         latencies.append(copies[0].received - row["receive_time"])
         if len(copies) > 1:
             result.duplicates += len(copies) - 1
+            result.duplicate_bytes += sum(map(_size, copies[1:]))
             result.note("duplicates", name)
-        event = flatten(row, unfold)
-        if not all(_same(copy, event) and (not check_time or _same_time(copy, row)) for copy in copies):
+        wanted = expected_node(row, unfold)
+        if not all(copy.content == wanted and (not check_time or _same_time(copy, row)) for copy in copies):
             result.mismatches += 1
             result.note("mismatches", name)
     result.expected = len(expected)
+    result.excess_duplicates = max(0, result.duplicates - allowed_duplicates)
     for name in store.identities():
         if name not in expected:
             result.unexpected += 1
@@ -141,7 +175,10 @@ def read_rows(lines: Iterable[bytes]) -> Iterator[Row]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        row = json.loads(line)
+        try:
+            row = json.loads(line)
+        except RecursionError:
+            raise ValueError(f"line {number} of the truth is nested too deeply") from None
         absent = _ROW_KEYS - row.keys() if isinstance(row, dict) else _ROW_KEYS
         if absent:
             raise ValueError(f"line {number} of the truth lacks {', '.join(sorted(absent))}")
@@ -163,18 +200,8 @@ _ROW_KEYS = frozenset(("project", "logstore", "shard", "cursor", "index", "recei
 )
 
 
-def _unfolded(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, (dict, list)) else text
-
-
-def _same(copy: Copy, event: dict[str, Any]) -> bool:
-    if isinstance(copy, Event):
-        return bool(copy.value == event)
-    return copy.digest == digest(event)
+def _size(copy: Copy) -> int:
+    return len(copy.envelope) if isinstance(copy, Event) else copy.size
 
 
 def _same_time(copy: Copy, row: Row) -> bool:

@@ -7,7 +7,8 @@ GET    /events    newest events held, newest first; ?limit=N, and any of ?index=
 DELETE /events    forget what was indexed
 GET    /requests  the newest requests and what they were answered
 POST   /compare   compare with the truth of the SLS stand-in: JSON lines as the body, or ?truth=URL;
-                  ?check_time=true compares event times too; ?unfold=FIELD,... are expected as JSON
+                  ?check_time=true compares event times too; ?unfold= as RELAY_UNFOLD says which fields are
+                  expected as JSON; ?allowed_duplicates=N copies are no excess
 POST   /tokens    add or replace a token: {"token": ..., "name": ..., "use_ack": ...}, or change one:
                   {"name": ..., "disabled": true}
 DELETE /tokens    ?name=N
@@ -16,6 +17,7 @@ POST   /nodes     {"restart": n}, {"down": n} or {"up": n}
 
 from __future__ import annotations
 
+import json
 import urllib.error
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -28,6 +30,7 @@ from sls_hec_standins.hec.compare import compare, fetch_rows, read_rows
 from sls_hec_standins.hec.envelopes import Event
 from sls_hec_standins.hec.page import html_table, text_table
 from sls_hec_standins.hec.tokens import Token
+from sls_hec_standins.hec.unfold import Unfold
 from sls_hec_standins.http import (
     BadRequest,
     Request,
@@ -94,7 +97,7 @@ class Console:
     def _events(self, request: Request) -> Response:
         wanted = {name: value for name, value in request.query.items() if name != "limit"}
         found = self._service.store.find(_limit(request, 100), wanted)
-        return json_response(200, [event_json(event) for event in found])
+        return text_response(200, f"[{','.join(map(event_json, found))}]", "application/json")
 
     def _clear(self, _: Request) -> Response:
         self._service.store.clear()
@@ -107,9 +110,12 @@ class Console:
         url = request.query.get("truth")
         rows = read_rows(request.body.splitlines()) if url is None else _fetch(url)
         check_time = request.query.get("check_time") == "true"
-        unfold = [name for name in request.query.get("unfold", "").split(",") if name]
+        allowed = _number(request, "allowed_duplicates", 0)
         try:
-            result = compare(self._service.store, rows, check_time=check_time, unfold=unfold)
+            unfold = Unfold.parse(request.query.get("unfold", ""))
+            result = compare(
+                self._service.store, rows, check_time=check_time, unfold=unfold, allowed_duplicates=allowed
+            )
         except (ValueError, TypeError) as error:
             raise BadRequest(f"cannot compare: {error}") from error
         return json_response(200, result.as_json())
@@ -150,20 +156,20 @@ class Console:
         return json_response(200, {})
 
 
-def event_json(event: Event) -> dict[str, Any]:
-    """An event as the admin API shows it."""
-    return {
+def event_json(event: Event) -> str:
+    """An event as the admin API shows it. What was sent as JSON is shown as it was sent, digit by digit."""
+    own = {
         "time": event.time,
         "host": event.host,
         "source": event.source,
         "sourcetype": event.sourcetype,
         "index": event.index,
-        "fields": event.fields,
-        "event": event.value,
         "received": event.received,
         "node": event.node,
         "batch": event.batch,
     }
+    fields, value = event.member("fields") or "{}", event.member("event")
+    return f'{json.dumps(own)[:-1]}, "fields": {fields}, "event": {value}}}'
 
 
 def _fetch(url: str) -> Iterator[Any]:
@@ -174,7 +180,11 @@ def _fetch(url: str) -> Iterator[Any]:
 
 
 def _limit(request: Request, default: int) -> int:
-    text = request.query.get("limit", str(default))
-    if not text.isdecimal():
-        raise BadRequest(f"limit must be a number, not {text!r}")
+    return _number(request, "limit", default)
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query.get(name, str(default))
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise BadRequest(f"{name} must be a number, not {text!r}")
     return int(text)

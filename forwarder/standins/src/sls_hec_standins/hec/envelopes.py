@@ -7,14 +7,19 @@ the batch only (Splunk 10.4.3 and Splunk Cloud 10.5, probes of the repository ro
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sls_hec_standins.hec.answers import Refusal
 from sls_hec_standins.hec.behaviour import Behaviour
-from sls_hec_standins.hec.reader import Envelope, Number, Reader, is_number, raw_member
+from sls_hec_standins.hec.jsontext import Node, members
+from sls_hec_standins.hec.reader import Envelope, Number, Reader, is_number
 from sls_hec_standins.hec.tokens import Token
 
+IDENTITY_FIELD = "sls_id"
+#: What marks a relay's test events (`check --send-test-event`).
+TEST_FIELD = "sls_hec_test"
 KEYS = frozenset(("event", "time", "host", "source", "sourcetype", "index", "fields"))
 
 
@@ -46,12 +51,23 @@ class Event:
     @property
     def event(self) -> bytes:
         """The JSON value of the "event" member as it was sent, in UTF-8."""
-        return raw_member(self.envelope, "event") or b""
+        return self.member("event").encode("utf-8")
 
     @property
-    def value(self) -> Any:
-        """The same, decoded."""
-        return json.loads(self.envelope)["event"]
+    def content(self) -> Node:
+        """What the same is compared by."""
+        return [node for name, _, node in self._members() if name == "event"][-1]
+
+    def member(self, name: str) -> str:
+        """The JSON text of a member of the envelope as it was sent, of several the last; "" for none."""
+        found = ""
+        for each, text, _ in self._members():
+            if each == name:
+                found = text
+        return found
+
+    def _members(self) -> Iterator[tuple[str, str, Node]]:
+        return members(self.envelope.decode("utf-8"))
 
 
 @dataclass(frozen=True)
@@ -69,17 +85,26 @@ class Defaults:
     batch: int
 
 
+class Refused(NamedTuple):
+    """The object that a batch was refused for, as far as it can be told which event it is."""
+
+    source: str
+    sls_id: str
+    code: int
+
+
 @dataclass
 class Batch:
     """What a body holds: the events before the first bad object, and what is said about that one.
 
     `skipped` counts objects with "fields" and no "event", which are measurements or nothing at all.
-    `counted` is the number of events of a body that was not looked into.
+    `counted` is the number of events of a body that was not looked into. `refused` tells more of the bad one.
     """
 
     events: list[Event] = field(default_factory=list)
     skipped: int = 0
     refusal: Refusal | None = None
+    refused: Refused | None = None
     counted: int = 0
 
     def __len__(self) -> int:
@@ -110,6 +135,7 @@ def parse_events(body: bytes, defaults: Defaults, behaviour: Behaviour) -> Batch
     """The events of a body for the event endpoint, with the answer's error if there is one."""
     batch = Batch()
     number = 0
+    envelope = None
     try:
         for envelope in Reader(body, behaviour):
             try:
@@ -117,6 +143,7 @@ def parse_events(body: bytes, defaults: Defaults, behaviour: Behaviour) -> Batch
             except _Skip:
                 batch.skipped += 1
             number += 1
+            envelope = None
         if number == 0:
             batch.refusal = Refusal(5)
     except _Stop:
@@ -126,7 +153,15 @@ def parse_events(body: bytes, defaults: Defaults, behaviour: Behaviour) -> Batch
         # A wrong index is reported one too high: Splunk 10.4.3, Splunk 10.4.2, local Splunk.
         refusal.number = number + 1 if refusal.code == 7 else number
         batch.refusal = refusal
+        if envelope is not None:
+            batch.refused = _refused(envelope, defaults, refusal.code)
     return batch
+
+
+def _refused(envelope: Envelope, defaults: Defaults, code: int) -> Refused | None:
+    fields, source = envelope.members.get("fields"), envelope.members.get("source", defaults.source)
+    sls_id = fields.get(IDENTITY_FIELD) if isinstance(fields, dict) else None
+    return Refused(source, sls_id, code) if isinstance(sls_id, str) and isinstance(source, str) else None
 
 
 def parse_lines(body: bytes, defaults: Defaults) -> list[Event]:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sls_hec_standins.hec.envelopes import Event
-from sls_hec_standins.hec.store import IDENTITY_FIELD, Store
+from sls_hec_standins.hec.envelopes import IDENTITY_FIELD, Event
+from sls_hec_standins.hec.store import Store
 
 _REFRESH = 3  # seconds
 _TEXT_WIDTH = 100

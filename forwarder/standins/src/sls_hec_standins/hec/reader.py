@@ -11,9 +11,8 @@ from sls_hec_standins.hec.answers import Refusal
 from sls_hec_standins.hec.behaviour import Behaviour
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_COLON = re.compile(r"[ \t\n\r]*:[ \t\n\r]*")
-_AFTER_MEMBER = re.compile(r"[ \t\n\r]*,?[ \t\n\r]*")
 _AFTER_ELEMENT = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
+_LONG_INTEGER = 1000  # digits
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 
 
@@ -23,7 +22,7 @@ def is_number(text: str) -> bool:
 
 
 class Number(float):
-    """A number with a fraction or an exponent, and the digits it was sent as: a float would lose some."""
+    """A number with a fraction, an exponent or very many digits, and the text that a float would lose."""
 
     text: str
 
@@ -88,23 +87,6 @@ class Reader:
         return self._body[start:end] if self._ascii else self._text[start:end].encode("utf-8")
 
 
-def raw_member(envelope: bytes, key: str) -> bytes | None:
-    """The bytes that the value of `key` was sent as in an object that was decoded before."""
-    text, found = envelope.decode("utf-8"), None
-    at = _skip(text, 1)
-    while not text.startswith("}", at):
-        name, at = _decode(text, at)
-        colon = _COLON.match(text, at)
-        assert colon is not None
-        _, end = _decode(text, colon.end())
-        if name == key:
-            found = text[colon.end() : end].encode("utf-8")
-        after = _AFTER_MEMBER.match(text, end)
-        assert after is not None
-        at = after.end()
-    return found
-
-
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
@@ -115,7 +97,14 @@ def _number(text: str) -> Number:
     return number
 
 
-_decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_number).raw_decode
+def _integer(text: str) -> int | Number:
+    # Python 3.11 refuses to convert more digits than this, and takes quadratic time.
+    return int(text) if len(text) < _LONG_INTEGER else _number(text)
+
+
+_decode = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_number, parse_int=_integer
+).raw_decode
 
 
 def _skip(text: str, at: int) -> int:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Union
 
-from sls_hec_standins.hec.envelopes import Event
+from sls_hec_standins.hec.envelopes import IDENTITY_FIELD, TEST_FIELD, Event, Refused
+from sls_hec_standins.hec.jsontext import Node, members, scalars
+from sls_hec_standins.hec.reader import Number
 
-IDENTITY_FIELD = "sls_id"
-
-Identity = "tuple[str, str]"
+_REFUSED = 100_000  # refused events that are remembered
 
 
 class Trace(NamedTuple):
-    """What is kept of an identified event that is no longer held itself."""
+    """What is kept of an identified event that is no longer held itself. `size` is that of its envelope."""
 
     received: float
     time: str
-    digest: bytes
+    content: Node
+    size: int
 
 
 Copy = Union[Event, Trace]
@@ -31,7 +30,8 @@ class Store:
     """Thread-safe. Holds all events, or with `keep` the newest that many.
 
     The identity of an event is its source and its indexed field "sls_id". Counts and identities are
-    complete whatever `keep` is; of an event that had to go, a digest of its content stays.
+    complete whatever `keep` is; of an event that had to go, a digest of its content stays. Of events that
+    were refused one by one the identities are kept, so that it can be told why they are missing.
     """
 
     def __init__(self, keep: int | None = None) -> None:
@@ -44,6 +44,7 @@ class Store:
         self._seen: dict[tuple[str, str], list[Copy]] = {}
         self._names: dict[str, str] = {}
         self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._refused: OrderedDict[tuple[str, str], int] = OrderedDict()
         self.total = 0
         self.bytes = 0
         self.skipped = 0
@@ -67,6 +68,18 @@ class Store:
                 self._events.append(event)
                 if self._keep is not None and len(self._events) > self._keep:
                     self._forget(self._events.popleft())
+
+    def refuse(self, event: Refused) -> None:
+        """Remember that an event was refused for its own sake."""
+        with self._lock:
+            self._refused[event.source, event.sls_id] = event.code
+            if len(self._refused) > _REFUSED:
+                self._refused.popitem(last=False)
+
+    def refused(self) -> dict[tuple[str, str], int]:
+        """The (source, sls_id) of the events refused one by one, the newest of them, and HEC's last code."""
+        with self._lock:
+            return dict(self._refused)
 
     def count(self, events: int, *, size: int) -> None:
         """Count events that are not looked into."""
@@ -128,7 +141,8 @@ class Store:
     def _remember(self, event: Event) -> None:
         identity = self._identity(event)
         if identity is None:
-            self.unidentified += 1
+            # A relay's check marks its test events so that searches can leave them out.
+            self.unidentified += event.fields.get(TEST_FIELD) != "true"
             return
         copies = self._seen.get(identity)
         if copies is None:
@@ -143,7 +157,7 @@ class Store:
             return
         copies = self._seen[identity]
         position = next(n for n, copy in enumerate(copies) if copy is event)
-        copies[position] = Trace(event.received, event.time, digest(event.value))
+        copies[position] = Trace(event.received, event.time, event.content, len(event.envelope))
 
     def _identity(self, event: Event) -> tuple[str, str] | None:
         sls_id = event.fields.get(IDENTITY_FIELD)
@@ -153,19 +167,21 @@ class Store:
         return self._names.setdefault(event.source, event.source), sls_id
 
 
-def digest(value: Any) -> bytes:
-    """Equal for equal JSON values, whatever their spelling and order of keys."""
-    return hashlib.blake2b(_CANONICAL(value).encode("ascii"), digest_size=16).digest()
-
-
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-
-
 def _values(event: Event, name: str) -> Iterator[str]:
     if name in ("index", "sourcetype", "source", "host"):
         yield getattr(event, name)
         return
-    for holder in (event.fields, event.value):
-        if isinstance(holder, dict) and name in holder:
-            value = holder[name]
-            yield from map(str, value if isinstance(value, list) else [value])
+    if name in event.fields:
+        value = event.fields[name]
+        yield from map(_shown, value if isinstance(value, list) else [value])
+    text = event.member("event")
+    if text.startswith("{"):
+        for member, value_text, _ in members(text):
+            if member == name:
+                yield from scalars(value_text)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Number):
+        return value.text
+    return str(value).lower() if isinstance(value, bool) else str(value)

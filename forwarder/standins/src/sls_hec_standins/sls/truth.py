@@ -20,7 +20,8 @@ class Row(TypedDict):
     """One log of a shard: log group `cursor`, place `index` in the group, from 0.
 
     `receive_time` and `time` are Unix seconds, `time_ns` the nanoseconds within `time` if written. `tags` and
-    `contents` are [key, value] in written order, duplicates included.
+    `contents` are [key, value] in written order, duplicates included. `not_utf8` are the places in `contents`
+    of values that are not UTF-8.
     """
 
     project: str
@@ -35,6 +36,7 @@ class Row(TypedDict):
     time_ns: int | None
     tags: list[list[str]]
     contents: list[list[str]]
+    not_utf8: list[int]
 
 
 class Totals(NamedTuple):
@@ -62,6 +64,7 @@ def rows(project: str, logstore: str, shard: int, span: Span) -> Iterator[Row]:
                 "time_ns": log.time_ns,
                 "tags": tags,
                 "contents": _text(log.contents),
+                "not_utf8": [n for n, (_, value) in enumerate(log.contents) if not _is_utf8(value)],
             }
 
 
@@ -112,6 +115,16 @@ def read_rows(file: Iterable[str]) -> Iterator[Row]:
         if not isinstance(row, dict) or row.keys() != Row.__annotations__.keys():
             raise ValueError(f"line {number} is not a row of ground truth")
         yield row  # type: ignore[misc]  # the keys were checked
+
+
+def _is_utf8(value: bytes) -> bool:
+    if value.isascii():
+        return True
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _text(pairs: list[wire.Pair]) -> list[list[str]]:

@@ -1,0 +1,121 @@
+"""`reset`: where the group goes on, after it has been said what that repeats or skips."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from sls_hec_forwarder import settings as configuration
+from sls_hec_forwarder.cli.output import duration, table
+from sls_hec_forwarder.errors import RelayError
+from sls_hec_forwarder.settings.env_file import environment
+
+if TYPE_CHECKING:
+    from sls_hec_forwarder.sls.client import SlsClient
+    from sls_hec_forwarder.sls.read_client import ReadClient
+    from sls_hec_forwarder.sls.reset import Move, Plan, Spot
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """1 when it cannot be done, or not now."""
+    settings = configuration.load(environment(os.environ, arguments.env_file)).sls
+
+    from sls_hec_forwarder.sls.client import SlsClient
+    from sls_hec_forwarder.sls.credentials import credentials_for
+    from sls_hec_forwarder.sls.read_client import ReadClient
+    from sls_hec_forwarder.sls.reset import CONSUMER
+
+    credentials = credentials_for(settings)
+    reader = ReadClient(settings, CONSUMER, credentials)
+    writer = SlsClient(settings, CONSUMER, credentials) if arguments.yes else None
+    try:
+        return _reset(reader, writer, arguments)
+    finally:
+        reader.close()
+        if writer is not None:
+            writer.close()
+        credentials.close()
+
+
+def _reset(client: ReadClient, writer: SlsClient | None, arguments: argparse.Namespace) -> int:
+    """Without a `writer` it is only said what would happen."""
+    from sls_hec_forwarder.sls.reset import MembersAlive, carry_out, plan
+
+    where = f"{client.place}, group {client.settings.group}"
+    planned: Plan | None = None
+    done: list[Move] = []
+    problem = ""
+    try:
+        planned = plan(client, arguments.to, arguments.shard or ())
+        if not arguments.json:
+            print(f"{where}\n\n{_text(planned)}\n", flush=True)
+        if planned.members:
+            raise MembersAlive(planned.members, planned.timeout)
+        if writer is not None:
+            for move in carry_out(writer, planned):
+                done.append(move)  # noqa: PERF402 - what was done before an error counts
+    except RelayError as error:
+        problem = str(error)
+    if arguments.json:
+        print(json.dumps(_fields(where, planned, done, problem), ensure_ascii=False))
+    elif done:
+        shards = ", ".join(f"{move.shard} at {move.after.cursor}" for move in done)
+        print(f"changed, and read back: shard {shards}")
+    elif planned and not problem:
+        print("nothing is changed; with --yes it will be")
+    if problem:
+        print(problem, file=sys.stderr)
+    return 1 if problem else 0
+
+
+def _text(planned: Plan) -> str:
+    rows = [
+        (
+            str(move.shard),
+            "no checkpoint" if move.before is None else move.before.cursor,
+            "-" if move.before is None else "outside the shard" if move.outside else _time(move.before),
+            move.after.cursor,
+            _time(move.after),
+            _effect(move),
+        )
+        for move in planned.moves
+    ]
+    return table(rows, ("SHARD", "FROM", "ITS TIME", "TO", "ITS TIME", "WHAT THAT DOES"))
+
+
+def _time(spot: Spot) -> str:
+    if spot.time is None:
+        return "end"
+    return datetime.fromtimestamp(spot.time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _effect(move: Move) -> str:
+    if move.before is None:
+        return "is read from there"
+    if move.groups is None:
+        return "is read from there; what that repeats or skips is not known"
+    if not move.groups:
+        return "nothing"
+    verb, first, last = (
+        ("SKIPS", move.before, move.after) if move.groups > 0 else ("REPEATS", move.after, move.before)
+    )
+    lasted = "" if move.seconds is None else f" ({duration(abs(move.seconds))})"
+    until = f"up to {_time(last)}" if last.time is not None else "up to the end"
+    return f"{verb} {abs(move.groups)} log groups, received from {_time(first)} {until}{lasted}"
+
+
+def _fields(where: str, planned: Plan | None, done: list[Move], problem: str) -> dict[str, Any]:
+    moves = planned.moves if planned else ()
+    return {
+        "where": where,
+        "problem": problem,
+        "members": planned.members if planned else {},
+        "shards": [
+            {**dataclasses.asdict(move), "seconds": move.seconds, "changed": move in done} for move in moves
+        ],
+    }
