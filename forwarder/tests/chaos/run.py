@@ -7,6 +7,7 @@ import itertools
 import random
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
@@ -23,6 +24,8 @@ RATE = 400.0  # logs a second
 PACE = 1.8  # seconds between two troubles
 # A fault that nothing has met yet stays for at most so many seconds more.
 UNMET = 40.0
+# What these do once has its effect as long as they stand.
+ONE_HIT = ("index refused",)
 
 
 def run(
@@ -49,6 +52,23 @@ def run(
         verdict = judge(world, seed, chaos.begun, chaos.fired(), chaos.stood)
         verdict.seconds = time.monotonic() - started
     return verdict
+
+
+@dataclass
+class _Standing:
+    """A trouble that has begun. `hits`: how many requests its kind has met; None: it does not need any.
+
+    `until` is in seconds of the run. `first` and `latest` are when it met one (monotonic): before and after,
+    nobody can know of it.
+    """
+
+    kind: str
+    alone: set[str]
+    heal: Heal
+    hits: int | None
+    until: float
+    first: float | None = None
+    latest: float = 0.0
 
 
 class _Chaos:
@@ -88,7 +108,7 @@ class _Chaos:
             if alone & self._alone:
                 self._at(self._now() + 1.0, begin)
                 return
-            met = self.fired().get(kind, 0)
+            before = self._hits().get(kind)
             try:
                 heal = self._kinds[kind](self._world, rng)
             except Busy:
@@ -98,20 +118,40 @@ class _Chaos:
             self._say(f"{self._now():6.1f} s  {kind}" + f" for {lasts:.0f} s" * (heal is not None))
             if heal is not None:
                 self._alone |= alone
-                begun = time.monotonic()
-                until = self._now() + lasts
-                self._at(until, lambda: self._end(kind, alone, heal, begun, met, until + UNMET))
+                self._follow(_Standing(kind, alone, heal, before, self._now() + lasts))
 
         return begin
 
-    def _end(self, kind: str, alone: set[str], heal: Heal, begun: float, met: int, latest: float) -> None:
-        if not self.fired().get(kind, 1) and self._now() < latest:
-            self._at(self._now() + 0.5, lambda: self._end(kind, alone, heal, begun, met, latest))
-            return
-        self.stood.append(Stood(kind, begun, time.monotonic(), self.fired().get(kind, 1) != met))
-        heal()
-        self._alone -= alone
-        self._say(f"{self._now():6.1f} s  {'':20}over: {kind}")
+    def _follow(self, standing: _Standing) -> None:
+        """Look every second whether it has met something; end it in time, or later if it has not."""
+        now, hits = self._now(), self._hits().get(standing.kind)
+        if hits is None or hits != standing.hits:
+            standing.hits = hits
+            standing.latest = time.monotonic()
+            standing.first = standing.first or standing.latest
+        if now >= standing.until and (standing.first is not None or now >= standing.until + UNMET):
+            self._end(standing)
+        else:
+            left = standing.until - now
+            self._at(now + (min(left, 1.0) if left > 0 else 0.5), lambda: self._follow(standing))
+
+    def _end(self, standing: _Standing) -> None:
+        if standing.first is not None:
+            latest = time.monotonic() if standing.kind in ONE_HIT else standing.latest
+            self.stood.append(Stood(standing.kind, standing.first, latest))
+        standing.heal()
+        self._alone -= standing.alone
+        self._say(f"{self._now():6.1f} s  {'':20}over: {standing.kind}")
+
+    def _hits(self) -> dict[str, int]:
+        """How often each kind of trouble that has to be met was met until now."""
+        answers = self._world.hec.app.answers_given()
+        refused = sum(
+            times
+            for (route, status, code), times in answers.items()
+            if route == "event" and (code in (6, 7) or status == 413)
+        )
+        return {**self.fired(), "spool is unusable": refused, "index refused": refused}
 
     def fired(self) -> dict[str, int]:
         """How many requests each kind of fault has met."""

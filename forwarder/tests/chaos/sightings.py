@@ -14,12 +14,11 @@ _LINE = "{:<36} {:>5}  {:>7}  {:>7}  {:>10}  {}"
 
 
 class Stood(NamedTuple):
-    """A trouble from its begin to its end (seconds); `met`: something of a relay's came upon it."""
+    """A trouble from when it first met something to its end (seconds)."""
 
     kind: str
     begun: float
     ended: float
-    met: bool = True
 
 
 class Sighting(NamedTuple):
@@ -91,7 +90,7 @@ def table(
     """A row for each kind. `expected`: conditions that show it; `quiet`: they end after a time."""
     kinds: dict[str, list[Stood]] = {}
     for each in troubles:
-        if each.met and each.ended - each.begun >= SEEN_AFTER:
+        if each.ended - each.begun >= SEEN_AFTER:
             kinds.setdefault(each.kind, []).append(each)
     return [
         _row(kind, stood, sightings, expected.get(kind, ()), quiet) for kind, stood in sorted(kinds.items())

@@ -70,9 +70,8 @@ def test_what_ends_after_a_quiet_time_does_not_stay() -> None:
     assert (row.seen, row.unseen, row.gone, row.stays) == (("dead_letters",), 0, None, False)
 
 
-def test_short_troubles_and_those_that_met_nothing_need_not_be_seen() -> None:
-    short = Stood("outage", 100.0, 100.0 + SEEN_AFTER / 2)
-    assert rows(seen(), short, OUTAGE._replace(met=False)) == []
+def test_short_troubles_need_not_be_seen() -> None:
+    assert rows(seen(), Stood("outage", 100.0, 100.0 + SEEN_AFTER / 2)) == []
 
 
 def test_relays_are_told_apart() -> None:

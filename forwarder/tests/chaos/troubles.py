@@ -257,12 +257,14 @@ OTHERS: Sequence[Trouble] = (
 # Two at a time of the same group would undo each other.
 ALONE: Mapping[str, tuple[str, ...]] = {
     "spool is full": ("spool",),
-    "spool is unusable": ("spool",),
+    # The SDK's consumer would take the event, and has no health to show.
+    "spool is unusable": ("spool", "sdk"),
+    "hec: firewall": ("sdk",),
     "sdk joins and leaves": ("sdk",),
     "sdk joins and is killed": ("sdk",),
     "token rotates": ("token",),
     "token disabled": ("token",),
-    "index refused": ("token",),
+    "index refused": ("token", "sdk"),
     "sts key expires": ("key",),
     "right withdrawn for one call": ("key",),
     "sls clock jumps": ("clock",),
