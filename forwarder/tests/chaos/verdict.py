@@ -33,7 +33,7 @@ class Verdict:
     def __str__(self) -> str:
         result, mib = self.result, 1024 * 1024
         names = sorted(self.begun)
-        width = max(len(name) for name in names)
+        width = max((len(name) for name in names), default=0)
         lines = [f"{'trouble':<{width}}  begun  requests hit"]
         lines += [f"{name:<{width}}  {self.begun[name]:>5}  {self.fired.get(name, ''):>12}" for name in names]
         peaks = ", ".join(f"{name} {peak // mib} MiB" for name, peak in sorted(self.memory.items()))
@@ -45,7 +45,7 @@ class Verdict:
             f"missing       {result.missing - sum(self.planted.values()) - self.refused:>9,}",
             f"dead letters  {len(self.dead):>9,}, {sum(self.planted.values()):,} of them planted "
             f"({', '.join(f'{count} {way}' for way, count in sorted(self.planted.items()))})",
-            f"refused index {self.refused:>9,} for a while, among the dead letters and not indexed",
+            f"refused       {self.refused:>9,} for a while, among the dead letters and not indexed",
             f"altered       {result.mismatches:>9,}",
             f"unexpected    {result.unexpected + result.unidentified:>9,}",
             f"duplicates    {result.duplicates:>9,} ({self.bytes_repeated / mib:.1f} MiB, "
