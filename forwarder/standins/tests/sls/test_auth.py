@@ -160,6 +160,35 @@ def test_v1_string_to_sign_of_the_api_reference() -> None:
     assert sign_v1("secret", "GET", "/logstores", query, headers) == "WmHfTDoiswHtfEoW+XDgJxvgJaE="
 
 
+def test_v1_by_sha256() -> None:
+    """As the generated SDKs sign: the hash function is named by a header that is signed itself."""
+    headers = {
+        "date": "Mon, 09 Nov 2015 06:11:16 GMT",
+        "x-log-apiversion": "0.6.0",
+        "x-log-signaturemethod": "hmac-sha256",
+        "host": "ali-test-project.regionid.example.com",
+    }
+    query = {"logstoreName": "", "offset": "0", "size": "1000"}
+    # printf 'GET\n\n\nMon, ...' | openssl dgst -sha256 -hmac secret -binary | base64
+    assert (
+        sign_v1("secret", "GET", "/logstores", query, headers)
+        == "ka5iPz/oAytxgMYrVP33IhAKfRp8JRYQmJsNQiBlYQA="
+    )
+
+
+@pytest.mark.parametrize("method", ["hmac-sha1", "hmac-sha256"])
+def test_v1_signs_by_the_method_it_names(method: str) -> None:
+    request = signed("v1", body=b"{}")
+    headers = {**request.headers, "x-log-signaturemethod": method}
+    signature = sign_v1("sk", request.method, request.path, request.query, headers)
+    made = replace(request, headers={**headers, "authorization": f"LOG ak:{signature}"})
+    check(made)
+    other = "hmac-sha256" if method == "hmac-sha1" else "hmac-sha1"
+    with pytest.raises(SlsError) as caught:
+        check(replace(made, headers={**made.headers, "x-log-signaturemethod": other}))
+    assert caught.value.code == "SignatureNotMatch"
+
+
 def changed(**headers: str | None) -> Request:
     request = signed("v1", body=b"{}")
     merged = {**request.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}

@@ -43,6 +43,27 @@ def test_endpoint_by_name() -> None:
     assert project_of(f"proj.{endpoint}", [endpoint]) == "proj"
 
 
+def test_a_project_is_named_by_the_body_alone(ask: Any) -> None:
+    """The SDK for Node, and the generated ones, send this call to the bare endpoint."""
+    assert ask("POST", "/", obj={"projectName": "new-one"}, host="sls.test").status == 200
+    assert ask("GET", "/", host="new-one.sls.test").json["description"] == ""
+    again = ask("POST", "/", obj={"projectName": "new-one"}, host="sls.test")
+    assert again.error == (400, "ProjectAlreadyExist")
+    ask.key = ask.service.keys.put(Key("ak", "sk", projects=("new-*",)))
+    foreign = ask("POST", "/", obj={"projectName": "other"}, host="sls.test")
+    assert foreign.error == (401, "Unauthorized")
+    other = ask("POST", "/", obj={"projectName": "new-two"}, host="new-three.sls.test")
+    assert other.error == (400, "ParameterInvalid")
+
+
+def test_what_is_empty_in_a_query_has_its_default(ask: Any) -> None:
+    """The SDK for Node sends what it was not given as empty."""
+    query = {"logstoreName": "", "offset": "", "size": ""}
+    assert ask("GET", "/logstores", query).json["logstores"] == ["store"]
+    assert ask("GET", "/logstores", {**query, "size": "x"}).error == (400, "ParameterInvalid")
+    assert ask("GET", "/", {"offset": "", "size": ""}, host="sls.test").json["total"] == 1
+
+
 def test_project_calls(ask: Any) -> None:
     made = ask("POST", "/", obj={"projectName": "new-one", "description": "d"}, host="new-one.sls.test")
     assert (made.status, made.body) == (200, b"")

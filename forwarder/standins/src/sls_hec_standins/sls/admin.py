@@ -13,6 +13,7 @@ from sls_hec_standins.http import NUMBER, BadRequest, Request, Response, json_re
 from sls_hec_standins.sls import cursors, truth
 from sls_hec_standins.sls.admin_groups import GroupAdmin
 from sls_hec_standins.sls.auth import Key
+from sls_hec_standins.sls.calls.pull import COMPRESSIONS
 from sls_hec_standins.sls.console import Console
 from sls_hec_standins.sls.loading import Loader, LoadPlan
 from sls_hec_standins.sls.params import Params, handle
@@ -282,8 +283,8 @@ class Admin:
         logstore = self._logstore(params)
         compression, count = params.take("compression", str, "lz4"), params.take("count", int, 1000)
         params.done()
-        if compression not in ("lz4", "zstd", "deflate", "") or not 0 < count <= 1000:
-            raise BadRequest("compression is lz4, zstd, deflate or empty, count between 1 and 1000")
+        if compression not in (*COMPRESSIONS, "") or not 0 < count <= 1000:
+            raise BadRequest("compression is lz4, zstd, deflate, gzip or empty, count between 1 and 1000")
         made = self._service.prepare_pulls(logstore, compression, count)
         return json_response(200, {"pulls": made, "cached_bytes": self._service.pulls.size})
 

@@ -68,7 +68,7 @@ class SlsApp:
         route, names = found
         if not key.permits(route.action):
             raise errors.denied(route.action, _resource(service.region, project, names))
-        return route.handler(Call(service, request, route.name, project, names))
+        return route.handler(Call(service, request, route.name, project, names, key))
 
     def _project(self, request: Request) -> str:
         return project_of(request.headers.get("host", ""), self._service.endpoints)

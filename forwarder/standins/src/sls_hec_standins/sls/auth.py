@@ -23,6 +23,8 @@ from sls_hec_standins.http import Request
 from sls_hec_standins.sls import errors
 from sls_hec_standins.sls.switches import Switches
 
+# Hash functions of signature v1. SHA-256 is what the generated SDKs (alibabacloud-gateway-sls) sign with.
+V1_METHODS = {"hmac-sha1": hashlib.sha1, "hmac-sha256": hashlib.sha256}
 MAX_SKEW = 15 * 60.0  # seconds
 API_VERSION = "0.6.0"
 
@@ -166,7 +168,7 @@ def _read_claim(request: Request) -> _Claim:
         raise errors.bad_header(
             "MissingSignatureMethod", "x-log-signaturemethod does not exist in http header."
         )
-    if method != "hmac-sha1":
+    if method not in V1_METHODS:
         raise errors.bad_header("InvalidSignatureMethod", f"signature method {method} is unsupported.")
     return _Claim(v1[1], v1[2], _time(_v1_date(headers), _RFC1123), None)
 
@@ -195,7 +197,10 @@ def _time(text: str | None, form: re.Pattern[str]) -> float:
 
 
 def sign_v1(secret: str, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> str:
-    """The signature of a request; header names are lower case, `path` and `query` are not encoded."""
+    """The signature of a request; header names are lower case, `path` and `query` are not encoded.
+
+    The hash function is that of the header x-log-signaturemethod.
+    """
     signed = {name: value for name, value in headers.items() if _is_signed(name) and name != "x-log-date"}
     lines = [
         method,
@@ -208,7 +213,8 @@ def sign_v1(secret: str, method: str, path: str, query: Mapping[str, str], heade
     if query:
         resource += "?" + "&".join(f"{name}={value}" for name, value in sorted(query.items()))
     text = "\n".join([*lines, resource])
-    return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
+    hash_function = V1_METHODS.get(headers.get("x-log-signaturemethod", ""), hashlib.sha1)
+    return base64.b64encode(hmac.new(secret.encode(), text.encode(), hash_function).digest()).decode()
 
 
 def _genuine_v1(request: Request, secret: str, claim: _Claim) -> bool:

@@ -37,13 +37,13 @@ class Pull(NamedTuple):
 
 
 def make_pull(groups: Sequence[StoredGroup], compression: str, query: Query | None = None) -> Pull:
-    """The LogGroupList of `groups`, filtered by `query`; compression is lz4, zstd, deflate or empty."""
+    """The LogGroupList of `groups`, filtered by `query`; compression is lz4, zstd, deflate, gzip or empty."""
     datas = [group.data for group in groups]
     filtered = None
     if query is not None:
         datas, filtered = _filter(datas, query)
     raw = wire.write_log_group_list(datas)
-    body = zlib.compress(raw) if compression == "deflate" else wire.compress(raw, compression)
+    body = zlib.compress(raw) if compression in ("deflate", "gzip") else wire.compress(raw, compression)
     return Pull(body if raw else b"", len(raw), len(datas), filtered)
 
 

@@ -47,6 +47,7 @@ ROUTES = (
     _route("ListProject", "ListProject", "GET", "/", projects.list_all, needs_project=False),
     _route("GetProject", "GetProject", "GET", "/", projects.get),
     _route("CreateProject", "CreateProject", "POST", "/", projects.create),
+    _route("CreateProject", "CreateProject", "POST", "/", projects.create, needs_project=False),
     _route("UpdateProject", "UpdateProject", "PUT", "/", projects.update),
     _route("DeleteProject", "DeleteProject", "DELETE", "/", projects.delete),
     _route("ListLogstores", "ListLogStores", "GET", "/logstores", logstores.list_all),

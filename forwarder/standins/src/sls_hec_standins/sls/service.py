@@ -9,7 +9,7 @@ from typing import Any, Callable, NamedTuple
 
 from sls_hec_standins.http import NUMBER, Clock, Faults, ParamTypes, Request, Response
 from sls_hec_standins.sls import errors
-from sls_hec_standins.sls.auth import Keys
+from sls_hec_standins.sls.auth import Key, Keys
 from sls_hec_standins.sls.pulls import PullCache
 from sls_hec_standins.sls.shards import StoredGroup
 from sls_hec_standins.sls.store import Logstore, Project, Store
@@ -105,13 +105,14 @@ def _spans(
 
 
 class Call(NamedTuple):
-    """One authenticated request. `names` are the variable parts of its path."""
+    """One authenticated request. `names` are the variable parts of its path, `key` is who signed it."""
 
     service: Service
     request: Request
     route: str
     project_name: str
     names: Mapping[str, str]
+    key: Key
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -143,7 +144,7 @@ class Call(NamedTuple):
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
         """A numeric query parameter; raises ParameterInvalid."""
-        text = self.query.get(name, str(default))
+        text = self.query.get(name) or str(default)  # the Node SDK sends what it was not given as empty
         if not (text.isascii() and text.isdecimal() and len(text) < 19 and low <= int(text) <= high):
             raise errors.parameter_invalid(f"{name} : {text} is invalid")
         return int(text)

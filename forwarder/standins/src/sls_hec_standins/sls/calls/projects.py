@@ -12,13 +12,16 @@ from sls_hec_standins.sls.store import Project
 
 
 def create(call: Call) -> Response:
+    """The body names the project. So does the host of some SDKs; that of others is the bare endpoint."""
     info = call.json(errors.parameter_invalid)
     if not isinstance(info, dict) or not has_type(info, "projectName", str):
         raise errors.parameter_invalid("The body is not valid json string.")
-    if info["projectName"] != call.project_name:
-        raise errors.parameter_invalid(f"project name {info['projectName']} is not that of the host")
-    description = info.get("description", "")
-    call.service.store.create_project(call.project_name, str(description))
+    name = info["projectName"]
+    if call.project_name not in ("", name):
+        raise errors.parameter_invalid(f"project name {name} is not that of the host")
+    if not call.key.owns(name):
+        raise errors.unauthorized(f"The project does not belong to you: {name}")
+    call.service.store.create_project(name, str(info.get("description") or ""))
     return done()
 
 

@@ -17,7 +17,8 @@ from sls_hec_standins.sls.shards import Shard, StoredGroup
 from sls_hec_standins.sls.spl import Query, QueryError, compile_query
 
 MAX_COUNT = 1000
-COMPRESSIONS = ("lz4", "zstd", "deflate")
+# Of these the first that is offered. By "gzip" the SDKs mean the same zlib format as by "deflate".
+COMPRESSIONS = ("lz4", "zstd", "deflate", "gzip")
 
 
 class _Run(NamedTuple):
