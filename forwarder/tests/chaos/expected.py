@@ -17,7 +17,7 @@ _SLS = (
     "start_failing",
     "group_watch_failing",
 )
-_HEC = ("collector_failing", "collector_holding", "batch_refused", "acks_failing")
+_HEC = ("collector_failing", "requests_failing", "collector_holding", "batch_refused", "acks_failing")
 _NO_DELIVERY = ("collector_failing", "collector_holding")
 _BROKEN = (
     "hang",

@@ -9,7 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sls_hec_forwarder.backoff import Backoff
-from sls_hec_forwarder.hec.endpoints import Gate, Ticket
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.hec.answers import Action, Answer
+from sls_hec_forwarder.hec.endpoints import Endpoint, Gate, Ticket
+from sls_hec_forwarder.hec.observer import Observer
+from sls_hec_forwarder.hec.target import Target
 
 SLOTS = 8
 
@@ -208,3 +212,24 @@ def test_any_history_keeps_the_bounds_and_ends_well(
         succeed(this, now)
     assert this.limit == SLOTS
     assert not this.holding
+
+
+def test_single_failures_that_come_again_and_again_are_told() -> None:
+    """A link that breaks every other request never fails twice in a row."""
+    now = [0.0]
+    lost = Answer(Action.RETRY, 0, "connection reset by peer", may_have_taken=True)
+
+    def told(pairs: int, apart: float) -> list[str]:
+        conditions = Conditions()
+        endpoint = Endpoint(Target(False, "idx", 8088), gate(), conditions, Observer(), lambda: now[0])
+        for _ in range(pairs):
+            for answer in (lost, Answer(Action.DONE, 200, "Success", 0)):
+                ticket = endpoint.enter(0)
+                assert ticket is not None
+                endpoint.leave(ticket, answer, 0.1)
+            now[0] += apart
+        return [each.name for each in conditions.standing()]
+
+    assert told(2, 1.0) == []
+    assert told(3, 1.0) == ["requests_failing"]
+    assert told(10, 61.0) == [], "now and then"

@@ -313,6 +313,16 @@ _KINDS: Final = (
         critical_after=HICCUP,
     ),
     Kind(
+        "requests_failing",
+        _HEC,
+        _WARNING,
+        "Single requests to a collector fail again and again, others between them succeed",
+        "what failed is sent again; nothing is lost, some events may arrive twice",
+        "check the collector and the way: a link that drops connections, one sick node of several",
+        over="requests succeed again",
+        quiet=QUIET,
+    ),
+    Kind(
         "batch_refused",
         _HEC,
         _CRITICAL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from typing import Callable, Final, NamedTuple
 
 from sls_hec_forwarder.backoff import Backoff
@@ -23,6 +24,11 @@ _SLOWER: Final = 0.9
 _DEVIATIONS: Final = 2.5
 _TOLERANCE: Final = 0.25
 _WEIGHT: Final = 0.4
+
+
+# So many single failures within this time (seconds) are no accident.
+_OFTEN: Final = 3
+_OFTEN_SECONDS: Final = 60.0
 
 
 class Ticket(NamedTuple):
@@ -184,6 +190,7 @@ class Endpoint:
         self._clock = clock
         self._changed = threading.Condition()
         self._closed = False
+        self._singles: deque[float] = deque(maxlen=_OFTEN)
         #: So many requests in a row got no answer at all.
         self.silent = 0
         self.evidence = Evidence(self.name)
@@ -237,6 +244,8 @@ class Endpoint:
             gate.failed(ticket, self._clock(), answer.retry_after, certain)
             if certain or gate.failures > 1:  # a single one is not worth a line
                 self._conditions.begin("collector_failing", self.name, str(answer))
+            elif self._often(self._clock()):
+                self._conditions.occurred("requests_failing", self.name, str(answer))
         else:
             if gate.succeeded(ticket, seconds):
                 self._end()
@@ -244,6 +253,11 @@ class Endpoint:
                 gate.slow_down(ticket, self._clock())
         if gate.holding is not was_holding:
             self._observer.held(self.name, gate.holding)
+
+    def _often(self, now: float) -> bool:
+        """Whether single failures, each followed by a success, have become frequent."""
+        self._singles.append(now)
+        return len(self._singles) == _OFTEN and now - self._singles[0] <= _OFTEN_SECONDS
 
     def _end(self) -> None:
         for name in ("collector_holding", "collector_failing"):

@@ -23,6 +23,7 @@ class Unowned:
         self._client = client
         self._clock = clock
         self._ends: dict[int, str] = {}  # of read-only shards: these do not move
+        self._found: tuple[tuple[int, ...], float] = (), 0.0
         self._since: dict[int, float] = {}
 
     def looked(self, shards: Sequence[Shard], checkpoints: dict[int, Checkpoint], in_order: bool) -> None:
@@ -40,13 +41,12 @@ class Unowned:
                 continue
             found[each.shard] = self._since.get(each.shard, now)
         self._since = found
+        # Up to this look and not to now: what was not looked at is not known.
+        self._found = tuple(sorted(found)), now - min(found.values(), default=now)
 
     def found(self) -> tuple[tuple[int, ...], float]:
-        """The shards, and for how long (seconds) the first of them is without an owner."""
-        since = self._since
-        if not since:
-            return (), 0.0
-        return tuple(sorted(since)), self._clock() - min(since.values())
+        """The shards, and for how long (seconds) the first of them was seen without an owner."""
+        return self._found
 
     def _finished(self, shard: Shard, checkpoints: dict[int, Checkpoint]) -> bool:
         entry = checkpoints.get(shard.shard)
