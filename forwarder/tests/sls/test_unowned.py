@@ -35,6 +35,7 @@ def test_unowned_since_when() -> None:
     assert unowned.found() == ((1, 2), 50.0)
     now[0] = 90.0
     assert unowned.found() == ((1, 2), 50.0), "nobody has looked since"
+    now[0] = 50.0
     unowned.looked(shards, {**owned, 2: entry(2, None)}, in_order=False)
     assert unowned.found() == ((2,), 0.0)
 
