@@ -17,6 +17,7 @@ options:
   secrets: {type: dict, required: true, description: Text of each secret.}
   credentials: {type: path, required: true, description: Where C(environment) says that they are files.}
   state: {type: path, required: true, description: The folder for the state of all instances.}
+  test_event: {type: bool, default: false, description: Send a marked event to each index and sourcetype.}
   timeout: {type: int, default: 120, description: Seconds that the check may take.}
 author: sls-hec-forwarder maintainers
 attributes:
@@ -41,6 +42,7 @@ def main() -> None:
             "secrets": {"type": "dict", "required": True, "no_log": True},
             "credentials": {"type": "path", "required": True},
             "state": {"type": "path", "required": True},
+            "test_event": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 120},
         },
         supports_check_mode=True,
@@ -65,9 +67,10 @@ def main() -> None:
             name: str(value).replace(wanted["credentials"], folder).replace(wanted["state"], state)
             for name, value in wanted["environment"].items()
         }
+        asked = ["check", *(["--send-test-event"] if wanted["test_event"] else [])]
         account_ids = ["--reuid", wanted["user"], "--regid", str(account.pw_gid), "--init-groups"]
         done = subprocess.run(  # noqa: S603 - what the play names
-            ["/usr/bin/setpriv", *account_ids, "--", wanted["executable"], "check"],
+            ["/usr/bin/setpriv", *account_ids, "--", wanted["executable"], *asked],
             env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", **environment},
             cwd="/",
             stdin=subprocess.DEVNULL,

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Waits until instances of one consumer are back at work: they hold shards, and these keep up or catch up."""
+"""Waits until instances of one consumer are back at work: healthy, with shards that keep up or catch up."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ DOCUMENTATION = r"""
 module: sls_hec_forwarder_settled
 short_description: Waits until relays have shards that keep up or catch up
 description:
-  - Asks SLS about the consumer group with C(sls-hec-instance INSTANCE status), and systemd what each instance
-    says of itself, until nothing is left to wait for.
+  - Asks SLS about the consumer group with C(sls-hec-instance INSTANCE status), and each instance for its
+    health, until nothing is left to wait for. Ends at once where Splunk refuses events.
   - An instance without shards is fine where each shard of the logstore has an owner of its own.
 options:
   instances: {type: dict, required: true, description: The name in the consumer group of each instance.}
+  metrics: {type: dict, required: true, description: RELAY_METRICS of each instance.}
   lag: {type: int, default: 60, description: Seconds of lag that need not shrink any more.}
   timeout: {type: int, default: 180, description: Seconds to wait.}
 author: sls-hec-forwarder maintainers
@@ -19,14 +20,23 @@ attributes:
   check_mode: {support: none}
 """
 
+import http.client  # noqa: E402
 import json  # noqa: E402
-import re  # noqa: E402
+import socket  # noqa: E402
 import time  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 #: Seconds between questions.
 INTERVAL = 2
+#: Seconds that an instance may take to answer.
+PATIENCE = 10
+#: What a health report counts of events that did not get where they should, and how each is called.
+LOST_WAYS = {
+    "begun": "kept as dead letters",
+    "rerouted": "sent to the fallback index",
+    "discarded": "discarded",
+}
 
 
 def unsettled(group: dict, held: dict[str, int], most_lag: float, first: dict[str, float]) -> list[str]:
@@ -51,10 +61,58 @@ def unsettled(group: dict, held: dict[str, int], most_lag: float, first: dict[st
     return reasons
 
 
+def unwell(report: dict) -> list[str]:
+    """What keeps an instance with this health report from counting as healthy."""
+    reasons = [
+        f"has the condition {each['name']} {each['subject']}: {each['text']}"
+        for each in report["conditions"]
+        if each["severity"] == "critical"
+    ]
+    if not report["ready"]:
+        reasons.append(report.get("problem") or "is not ready")
+    return reasons
+
+
+def refused(report: dict) -> list[str]:
+    """What waiting cannot mend: events have begun to go elsewhere."""
+    counts = report.get("dead_letters", {})
+    said = "".join(f": {each['text']}" for each in report["conditions"] if each["name"] == "dead_letters")
+    return [f"{counts[key]} {what}{said}" for key, what in LOST_WAYS.items() if counts.get(key)]
+
+
+def ask(where: str) -> dict:
+    """The health report of the instance whose RELAY_METRICS is `where`."""
+    problem = f"does not answer at RELAY_METRICS={where}"
+    if where == "off":
+        return {
+            "ready": False,
+            "conditions": [],
+            "problem": f"{problem}: leave it out, or name a port or socket",
+        }
+    connection = http.client.HTTPConnection("localhost", timeout=PATIENCE)
+    try:
+        if where.startswith("unix:"):
+            connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.sock.settimeout(PATIENCE)
+            connection.sock.connect(where[len("unix:") :])
+        else:
+            connection.sock = socket.create_connection(("127.0.0.1", int(where)), PATIENCE)
+        connection.request("GET", "/healthz")
+        report = json.loads(connection.getresponse().read())
+        if not isinstance(report, dict) or not {"ready", "conditions", "shards"} <= report.keys():
+            raise ValueError("this is no health report")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return {"ready": False, "conditions": [], "problem": f"{problem}: {error}"}
+    finally:
+        connection.close()
+    return report
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "instances": {"type": "dict", "required": True},
+            "metrics": {"type": "dict", "required": True},
             "lag": {"type": "int", "default": 60},
             "timeout": {"type": "int", "default": 180},
         },
@@ -65,26 +123,22 @@ def main() -> None:
     began = time.monotonic()
     while True:
         status, page, said = module.run_command(asked)
+        reports = {instance: ask(module.params["metrics"][instance]) for instance in instances}
+        hopeless = [f"{instance}: {text}" for instance in reports for text in refused(reports[instance])]
+        reasons = [f"{instance} {text}" for instance in reports for text in unwell(reports[instance])]
         if status:
-            reasons = [said.strip() or f"status ended with {status}"]
-        else:
-            held = {name: _held(module, instance) for instance, name in instances.items()}
+            reasons.append(said.strip() or f"status ended with {status}")
+        elif not reasons:
+            held = {name: reports[instance]["shards"]["owned"] for instance, name in instances.items()}
             reasons = unsettled(json.loads(page), held, module.params["lag"], first)
+        if hopeless:
+            module.fail_json(msg="Splunk refuses events: {}".format("; ".join(hopeless)))
         waited = time.monotonic() - began
         if not reasons:
             module.exit_json(changed=False, waited=round(waited))
         if waited > module.params["timeout"]:
             module.fail_json(msg="not back at work after {:.0f} s: {}".format(waited, "; ".join(reasons)))
         time.sleep(INTERVAL)
-
-
-def _held(module: AnsibleModule, instance: str) -> int:
-    """How many shards an instance says that it has, in its status line "3 shards, lag 2 s"."""
-    unit = f"sls-hec-forwarder@{instance}.service"
-    asked = ["systemctl", "show", "--value", "--property=StatusText", unit]
-    _, text, _ = module.run_command(asked, check_rc=True)
-    found = re.match(r"([0-9]+) shards", text)
-    return int(found.group(1)) if found else 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sls_hec_forwarder_settled import unsettled
+from sls_hec_forwarder_settled import ask, refused, unsettled, unwell
 
 MOST_LAG = 60
 
@@ -61,3 +61,39 @@ def test_lag_is_waited_for_until_it_shrinks() -> None:
     ]
     assert reasons([shard(0, "a", 310)], {"a": 1}, first) != []
     assert reasons([shard(0, "a", 299)], {"a": 1}, first) == []
+
+
+def report(*conditions: dict[str, str], ready: bool = True, **dead_letters: int) -> dict[str, Any]:
+    return {
+        "ready": ready,
+        "conditions": list(conditions),
+        "dead_letters": dead_letters,
+        "shards": {"owned": 1},
+    }
+
+
+def condition(name: str, severity: str) -> dict[str, str]:
+    return {"name": name, "severity": severity, "subject": "https://hec", "text": "Incorrect index"}
+
+
+def test_health_is_waited_for() -> None:
+    assert unwell(report()) == []
+    assert unwell(report(condition("clock_skewed", "warning"))) == []
+    assert unwell(report(ready=False)) == ["is not ready"]
+    assert unwell(report(condition("endpoint_held", "critical"))) == [
+        "has the condition endpoint_held https://hec: Incorrect index"
+    ]
+
+
+@pytest.mark.parametrize("key", ["begun", "rerouted", "discarded"])
+def test_events_that_splunk_refuses_are_not_waited_for(key: str) -> None:
+    assert refused(report(begun=0, rerouted=0, discarded=0)) == []
+    (text,) = refused(report(condition("dead_letters", "critical"), **{key: 7}))
+    assert text.startswith("7 ")
+    assert text.endswith(": Incorrect index")
+
+
+@pytest.mark.parametrize("where", ["off", "unix:/nowhere/metrics.sock"])
+def test_an_instance_that_does_not_answer_is_not_healthy(where: str) -> None:
+    (reason,) = unwell(ask(where))
+    assert reason.startswith(f"does not answer at RELAY_METRICS={where}: ")
