@@ -56,3 +56,35 @@ python_env() {
     "$forwarder" "$forwarder/standins" >&2
   echo "$dir"
 }
+
+# sdks_env INTERPRETER: print the folder of a virtual environment with the other clients of SLS; made anew when the
+# interpreter or the locked requirements change.
+sdks_env() {
+  local interpreter=$1 locked=$root/forwarder/requirements/sdks.txt key dir
+  key=$( ("$interpreter" -VV; cat "$locked") | sha256sum | cut -c1-12)
+  dir=$cache/sdks-$key
+  if [[ ! -e $dir/complete ]]; then
+    say "making the environment of other clients of SLS" >&2
+    rm -rf "$dir"
+    "$interpreter" -m venv "$dir"
+    "$dir/bin/python" -m pip install --quiet --no-deps --require-hashes -r "$locked" >&2
+    touch "$dir/complete"
+  fi
+  echo "$dir"
+}
+
+# node_env FOLDER: print the node_modules that FOLDER/package-lock.json locks; no package's scripts are run.
+node_env() {
+  local folder=$1 key dir
+  key=$( (node --version; cat "$folder"/package*.json) | sha256sum | cut -c1-12)
+  dir=$cache/node-$key
+  if [[ ! -e $dir/complete ]]; then
+    say "installing clients for Node" >&2
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    cp "$folder"/package*.json "$dir/"
+    (cd "$dir" && npm ci --ignore-scripts --no-audit --no-fund --silent >&2)
+    touch "$dir/complete"
+  fi
+  echo "$dir/node_modules"
+}

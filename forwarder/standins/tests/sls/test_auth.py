@@ -169,11 +169,9 @@ def test_v1_by_sha256() -> None:
         "host": "ali-test-project.regionid.example.com",
     }
     query = {"logstoreName": "", "offset": "0", "size": "1000"}
-    # printf 'GET\n\n\nMon, ...' | openssl dgst -sha256 -hmac secret -binary | base64
-    assert (
-        sign_v1("secret", "GET", "/logstores", query, headers)
-        == "ka5iPz/oAytxgMYrVP33IhAKfRp8JRYQmJsNQiBlYQA="
-    )
+    # printf '<the string of the example above>' | openssl dgst -sha256 -hmac secret -binary | base64
+    expected = "ka5iPz/oAytxgMYrVP33IhAKfRp8JRYQmJsNQiBlYQA="
+    assert sign_v1("secret", "GET", "/logstores", query, headers) == expected
 
 
 @pytest.mark.parametrize("method", ["hmac-sha1", "hmac-sha256"])
