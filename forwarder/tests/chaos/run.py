@@ -24,6 +24,8 @@ RATE = 400.0  # logs a second
 PACE = 1.8  # seconds between two troubles
 # A fault that nothing has met yet stays for at most so many seconds more.
 UNMET = 40.0
+# It waits for one event of one shard, which may stand behind a backlog.
+UNMET_BY_KIND = {"hec: firewall": 150.0}
 # What these do once has its effect as long as they stand.
 ONE_HIT = ("index refused",)
 
@@ -129,7 +131,9 @@ class _Chaos:
             standing.hits = hits
             standing.latest = time.monotonic()
             standing.first = standing.first or standing.latest
-        if now >= standing.until and (standing.first is not None or now >= standing.until + UNMET):
+        if now >= standing.until and (
+            standing.first is not None or now >= standing.until + UNMET_BY_KIND.get(standing.kind, UNMET)
+        ):
             self._end(standing)
         else:
             left = standing.until - now

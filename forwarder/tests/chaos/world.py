@@ -47,7 +47,8 @@ RULES = {FORBIDDEN_TOPIC: {"index": "forbidden"}, INDEX_TOPIC: {"index": INDEX}}
 # A text that a firewall may look for.
 MARKER = "chaos-marker"
 # Logs in these texts are defects, whatever the trouble.
-DEFECTS = ("Traceback", "unexpected error", "Exception in thread", "CRITICAL")
+# A level, that is: the word is also in the line that tells of conditions.
+DEFECTS = ("Traceback", "unexpected error", "Exception in thread", "Z CRITICAL ")
 
 
 class Busy(Exception):
