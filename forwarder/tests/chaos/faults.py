@@ -113,7 +113,7 @@ HEC_FAULTS: Mapping[str, Draw] = {
     "ack": lambda rng: _at(
         rng, ("event",), "ack", **rng.choice(({"delay": 5.0}, {"never": True}, {"lost": True}))
     ),
-    # Only who got no answer asks for the health.
+    # Delivery never asks for the health, whatever is amiss; the check of a relay that starts does.
     "unhealthy": lambda rng: [
         Fault("hang", "event", times=2, delay=8.0),
         Fault("unhealthy", "health", **{rng.choice(("queues", "acks", "stopping")): True}),

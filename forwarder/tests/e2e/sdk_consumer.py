@@ -105,7 +105,7 @@ class Hec:
             taken = answer.status_code == 200 and code in (0, 24, 25)
             if taken and "ackId" in given:
                 return self._indexed(given["ackId"])
-        except (requests.RequestException, ValueError, KeyError, TypeError):
+        except (requests.RequestException, ValueError, KeyError, TypeError, RecursionError):
             self._session.close()
             self._session = self._connect()
             return False
