@@ -10,7 +10,7 @@ from aliyun.log.compress import Compressor, CompressType
 from aliyun.log.proto import LogGroup, LogGroupListRaw, LogGroupRaw
 from google.protobuf.internal import api_implementation
 from google.protobuf.message import DecodeError
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sls_hec_standins.sls import wire
@@ -22,6 +22,9 @@ logs = st.lists(
     max_size=4,
 )
 groups = st.tuples(logs, raw_text, raw_text, pairs)
+
+# A busy machine or a cold JIT is no finding.
+unhurried = settings(deadline=None)
 Fields = tuple[bytes, bytes, list[tuple[bytes, bytes]], list[tuple[int, Optional[int], Any]]]
 
 
@@ -59,6 +62,7 @@ def sdk_read(data: bytes) -> Any:
     return message if message.IsInitialized() else None
 
 
+@unhurried
 @given(groups)
 def test_what_is_written_reads_back(group: Any) -> None:
     items, topic, source, tags = group
@@ -67,6 +71,7 @@ def test_what_is_written_reads_back(group: Any) -> None:
     assert wire.check_log_group(data) == wire.count_logs(data) == len(items)
 
 
+@unhurried
 @given(groups)
 def test_the_sdk_reads_what_we_write(group: Any) -> None:
     def clean(text: bytes) -> bytes:
@@ -82,6 +87,7 @@ def test_the_sdk_reads_what_we_write(group: Any) -> None:
     assert list(wire.iter_groups(listed)) == [data, b"", data]
 
 
+@unhurried
 @given(
     st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 999_999_999), st.text()), max_size=5),
     st.text(),
@@ -102,6 +108,7 @@ def test_we_read_what_the_sdk_writes(items: Any, text: str, headless: bool) -> N
     assert ours(data) == theirs(group)
 
 
+@unhurried
 @given(groups, st.data())
 @example(([], b"", b"", []), None)
 def test_damaged_bytes_are_refused_or_read_as_the_sdk_reads_them(group: Any, data: Any) -> None:
@@ -186,6 +193,7 @@ def test_refuses_the_end_of_another_group() -> None:
 
 
 @pytest.mark.parametrize("kind", ["lz4", "zstd", ""])
+@unhurried
 @given(data=st.binary(max_size=300))
 @example(data=b"abc" * 100_000)
 def test_compression_round_trips_with_the_sdk(kind: str, data: bytes) -> None:
@@ -196,6 +204,7 @@ def test_compression_round_trips_with_the_sdk(kind: str, data: bytes) -> None:
     assert Compressor.decompress(packed, len(data), sdk_kind) == data
 
 
+@unhurried
 @given(st.binary(max_size=60), st.sampled_from(["lz4", "zstd", ""]), st.integers(-1, 2**40))
 def test_a_body_that_is_not_compressed_is_refused(data: bytes, kind: str, raw_size: int) -> None:
     try:
