@@ -421,6 +421,9 @@ def test_bug_in_a_reader_gives_the_shard_back_and_starts_it_again(cloud: Any, ev
     member = cloud.member(encode=encode)
     eventually(lambda: once(cloud))
     assert member.seen.ended == [(0, "failed")]
+    assert [(each.name, each.text) for each in member.conditions.standing()] == [
+        ("reader_failed", "ZeroDivisionError: a bug")
+    ]
 
 
 def test_token_that_expires_is_read_again_without_a_gap(cloud: Any, eventually: Any) -> None:

@@ -214,6 +214,16 @@ _KINDS: Final = (
         over="the pull can be decoded",
     ),
     Kind(
+        "reader_failed",
+        _SLS,
+        _CRITICAL,
+        "Reading a shard met an error that nobody foresaw",
+        "the shard is given back and read again from its checkpoint, here or by another member",
+        "report the log line with its traceback; nothing is lost, but the shard may stand still",
+        over="no more errors",
+        quiet=QUIET,
+    ),
+    Kind(
         "shard_stalled",
         _SLS,
         _WARNING,

@@ -178,9 +178,11 @@ class ShardReader:
             else:
                 self.complete = not self._revoked
             reason = "revoked" if self._revoked else "released"
-        except Exception:  # noqa: BLE001 - logged; a reader that died unseen would keep its shard for ever
+        except Exception as error:  # noqa: BLE001 - told; a reader that died unseen would keep its shard for ever
             # Given back after a pause: the next reader, here or elsewhere, starts at the checkpoint.
             _log.exception("shard %d: unexpected error, giving the shard back", self.shard)
+            text = f"{type(error).__name__}: {error}"
+            self._around.conditions.occurred("reader_failed", self._subject, text)
             if self._lease is not None:
                 self._lease.revoke()
             self._leave.wait(_AFTER_BUG)
