@@ -57,6 +57,21 @@ def test_nobody_answers(world: World, unix: str) -> None:
     assert "is the instance running?" in report["problem"]
 
 
+def test_it_is_asked_though_another_setting_is_wrong_by_now(world: World, unix: str, tmp_path: Path) -> None:
+    world.settings["RELAY_SPOOL_DIR"] = str(tmp_path / "spool")
+    with ended(world.start("run")):
+        until(world, "ok")
+        (tmp_path / "spool").write_text("no folder")
+        assert world.run("health").returncode == 0
+
+
+def test_a_wrong_address_is_told(world: World) -> None:
+    world.settings["RELAY_METRICS"] = "elsewhere"
+    done = world.run("health")
+    assert done.returncode == 2
+    assert done.stderr.startswith("RELAY_METRICS: expected")
+
+
 def test_metrics_are_off(world: World) -> None:
     done = world.run("health")
     assert done.returncode == 1

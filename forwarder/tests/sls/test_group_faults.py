@@ -396,6 +396,8 @@ def test_facts_say_what_is_measured_and_unknown_is_unknown(cloud: Any, eventuall
         assert shard.phase == "reading"
         assert None not in (shard.last_pull, shard.last_delivery)
     line.cut()
+    eventually(lambda: member.conditions.stands("pull_failing", "shard 0"))
+    assert member.consumer.facts().shards[0].lag is None, "unknown from the first failure on"
     eventually(lambda: all(each.lag is None for each in member.consumer.facts().shards), "unknown by now")
     eventually(lambda: not any(each.pulling for each in member.consumer.facts().shards), "fenced")
 

@@ -27,7 +27,8 @@ class NotAnswered(Exception):
 
 def command(arguments: argparse.Namespace) -> int:
     """1 when the instance does not answer, or a condition at or above --fail-on stands."""
-    where = configuration.load(environment(os.environ, arguments.env_file)).relay.metrics
+    # A file that a running instance no longer finds is no reason not to ask it.
+    where = configuration.load_one(environment(os.environ, arguments.env_file), "RELAY_METRICS")
     try:
         report = ask(where)
     except NotAnswered as problem:

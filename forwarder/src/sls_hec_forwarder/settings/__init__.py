@@ -4,7 +4,7 @@ Imports nothing but the standard library and `wire.rules`, so that a wrong setti
 """
 
 from sls_hec_forwarder.settings.conflicts import warnings
-from sls_hec_forwarder.settings.load import describe, load, reload_secrets, secrets
+from sls_hec_forwarder.settings.load import describe, load, load_one, reload_secrets, secrets
 from sls_hec_forwarder.settings.model import HecSettings, RelaySettings, Settings, SlsSettings
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "SlsSettings",
     "describe",
     "load",
+    "load_one",
     "reload_secrets",
     "secrets",
     "warnings",

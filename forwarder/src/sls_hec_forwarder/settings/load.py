@@ -83,6 +83,18 @@ def secrets(settings: Settings) -> frozenset[str]:
     return frozenset(found - {""})
 
 
+def load_one(environ: Mapping[str, str], name: str) -> Any:
+    """The value of one setting, whatever is wrong with others. Raises SettingsError for its own value."""
+    field, spec = next(
+        (field, spec) for section in SECTIONS.values() for field, spec in specs(section) if spec.name == name
+    )
+    problems: list[tuple[str, str]] = []
+    with _noting(name, problems):
+        text = _text(spec, environ)
+        return _value(spec, text) if text else field.default
+    raise _error(problems)
+
+
 def known_names() -> dict[str, Spec]:
     """Every variable that may be set, `<name>_FILE` included, in the order of the model."""
     names = {}

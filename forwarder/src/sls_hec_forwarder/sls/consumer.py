@@ -304,7 +304,8 @@ class Consumer:
         if plan is None or lease is None or saver is None:
             return ShardState(reader.shard, reader.phase, "", "", "", 0, None, None)
         lag: float | None = None
-        fresh = reader.last_pull is not None and self._clock() - reader.last_pull < _FRESH
+        seen = reader.last_pull is not None and self._clock() - reader.last_pull < _FRESH
+        fresh = seen and not reader.pull_failing
         if plan.finished or (plan.caught_up and fresh):
             lag = 0.0
         elif reader.phase is not Phase.EXPIRED and not plan.caught_up and plan.cursor_time is not None:

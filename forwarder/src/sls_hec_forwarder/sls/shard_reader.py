@@ -164,6 +164,11 @@ class ShardReader:
         return not self._thread.is_alive()
 
     @property
+    def pull_failing(self) -> bool:
+        """The last pull failed, so what the one before said of the end is not known any more."""
+        return self._pull_trouble.failing
+
+    @property
     def lease(self) -> Lease | None:
         return self._lease
 

@@ -44,6 +44,11 @@ class Trouble:
                 self._name, self._subject, str(problem), todo=todo(problem), cause=cause(problem)
             )
 
+    @property
+    def failing(self) -> bool:
+        """It has not worked since the last failure."""
+        return self._failing
+
     def over(self) -> None:
         """It worked."""
         if not self._failing:  # the usual case, on the hot path
