@@ -12,11 +12,10 @@ import logging
 import logging.handlers
 import sys
 import threading
-import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from types import TracebackType
-from typing import Any, Callable
+from typing import Any
 from urllib.parse import quote
 
 from sls_hec_forwarder.settings.model import RelaySettings
@@ -225,45 +224,3 @@ def _one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
-
-
-class Episodes:
-    """Says once when something begins and once when it ends, with the count between. Thread-safe.
-
-    `key` tells episodes apart, such as "hold https://idx1:8088".
-    """
-
-    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
-        self._logger = logger
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._open: dict[str, tuple[float, int]] = {}
-
-    def begin(self, key: str, message: str, level: int = logging.WARNING) -> None:
-        """Log the message, unless the episode has begun already: then count."""
-        with self._lock:
-            known = self._open.get(key)
-            self._open[key] = (known[0], known[1] + 1) if known else (self._clock(), 1)
-        if not known:
-            self._logger.log(level, "%s", message)
-
-    def again(self, key: str) -> None:
-        """Count one more occurrence; nothing if the episode has not begun."""
-        with self._lock:
-            known = self._open.get(key)
-            if known:
-                self._open[key] = (known[0], known[1] + 1)
-
-    def end(self, key: str, message: str) -> None:
-        """Log the message with the count and the time it took; nothing if the episode has not begun."""
-        with self._lock:
-            known = self._open.pop(key, None)
-            now = self._clock()
-        if known:
-            since, count = known
-            self._logger.info("%s, after %.0f s (%d times)", message, now - since, count)
-
-    def open(self) -> list[str]:
-        """The keys of what has begun and not ended."""
-        with self._lock:
-            return sorted(self._open)
