@@ -32,6 +32,16 @@ def hits(faults: Faults, kind: str, count: int) -> list[bool]:
     return [faults.take(kind, "r") is not None for _ in range(count)]
 
 
+def test_what_fired_counts_however_many_faults_have_ended() -> None:
+    faults = Faults()
+    for _ in range(400):
+        number = faults.add(Fault("error"))
+        assert faults.take("error", "r") is not None
+        faults.remove(number)
+    assert faults.fired(kind="error") == faults.fired() == 400
+    assert len(faults.as_json()) == 256
+
+
 def test_times() -> None:
     faults = Faults()
     number = faults.add(Fault("error", times=2))

@@ -10,7 +10,7 @@ import fnmatch
 import random
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, Callable, Union
 
@@ -53,7 +53,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "status": (200, 599),
 }
 
-# Faults that ran out are kept for `fired` and the admin API, up to this number.
+# Faults that ran out are kept for `fired(number)` and the admin API, up to this number.
 _HISTORY = 256
 
 
@@ -160,7 +160,10 @@ class Faults:
         self._lock = threading.RLock()
         self._numbers = 0
         self._active: dict[int, _Active] = {}
-        self._ended: deque[_Active] = deque(maxlen=_HISTORY)
+        self._ended: deque[_Active] = deque()
+        self._forgotten: Counter[str] = (
+            Counter()
+        )  # how often faults fired that are not kept any more, by kind
         self._listeners: list[Callable[[], None]] = []
 
     def add(self, fault: Fault) -> int:
@@ -179,14 +182,15 @@ class Faults:
             found = self._active.pop(number, None)
             if found is not None:
                 found.removed = True
-                self._ended.append(found)
+                self._end(found)
         self._tell()
         return found is not None
 
     def clear(self) -> None:
         """End all faults."""
         with self._lock:
-            self._ended.extend(self._active.values())
+            for active in self._active.values():
+                self._end(active)
             self._active.clear()
             for active in self._ended:
                 active.removed = True
@@ -230,7 +234,10 @@ class Faults:
     def fired(self, number: int | None = None, *, kind: str | None = None) -> int:
         """How often fault `number`, or all faults (of a kind), fired, ended ones included."""
         with self._lock:
-            return sum(
+            forgotten = 0
+            if number is None:
+                forgotten = sum(self._forgotten.values()) if kind is None else self._forgotten[kind]
+            return forgotten + sum(
                 a.fired
                 for a in [*self._active.values(), *self._ended]
                 if number in (None, a.number) and kind in (None, a.fault.kind)
@@ -266,7 +273,13 @@ class Faults:
     def _expire(self) -> None:
         now = self._timer()
         for number in [n for n, active in self._active.items() if active.over(now)]:
-            self._ended.append(self._active.pop(number))
+            self._end(self._active.pop(number))
+
+    def _end(self, active: _Active) -> None:
+        self._ended.append(active)
+        if len(self._ended) > _HISTORY:
+            oldest = self._ended.popleft()
+            self._forgotten[oldest.fault.kind] += oldest.fired
 
     def check(self, fault: Fault) -> None:
         """ValueError unless the kind and its parameters are known here."""
