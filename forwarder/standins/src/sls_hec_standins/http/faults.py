@@ -161,9 +161,7 @@ class Faults:
         self._numbers = 0
         self._active: dict[int, _Active] = {}
         self._ended: deque[_Active] = deque()
-        self._forgotten: Counter[str] = (
-            Counter()
-        )  # how often faults fired that are not kept any more, by kind
+        self._forgotten: Counter[str] = Counter()  # how often those fired that are not kept, by kind
         self._listeners: list[Callable[[], None]] = []
 
     def add(self, fault: Fault) -> int:
