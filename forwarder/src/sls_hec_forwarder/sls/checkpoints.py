@@ -66,6 +66,10 @@ class Saver:
         self._trouble = Trouble(conditions, "checkpoint_failing", f"shard {lease.shard}")
         self._lock = threading.Lock()
 
+    def close(self, why: str) -> None:
+        """Nothing of the lease is saved any more; a save that is on its way may still fail."""
+        self._trouble.close(why)
+
     @property
     def saved(self) -> str:
         """The checkpoint that SLS has."""

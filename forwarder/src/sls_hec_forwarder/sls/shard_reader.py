@@ -52,16 +52,9 @@ _WAIT_FOR_OTHERS = 1.0
 #: Members that begin a group together know of each other's checkpoints after this time (seconds).
 _GROUP_BEGINS = 30.0
 
-#: Conditions that end when the shard is not read here any more.
-_OF_A_SHARD = (
-    "start_failing",
-    "pull_failing",
-    "pull_unreadable",
-    "shard_stopped",
-    "checkpoint_failing",
-    "checkpoint_awaited",
-    _STUCK,
-)
+#: Conditions that end when the shard is not read here any more, beside those of calls that fail.
+_OF_A_SHARD = ("pull_unreadable", "shard_stopped", "checkpoint_awaited", _STUCK)
+_NOT_HERE = "the shard is not read here any more"
 
 _log = logging.getLogger(__name__)
 
@@ -195,11 +188,14 @@ class ShardReader:
             self.phase = Phase.ENDED
             if self.saver is not None:
                 self._around.checkpoints.remove(self.saver)
+                self.saver.close(_NOT_HERE)
             try:
                 self._around.observer.lease_ended(self.shard, reason)
                 _log.info("shard %d: %s", self.shard, reason)
+                for trouble in (self._start_trouble, self._pull_trouble):
+                    trouble.close(_NOT_HERE)
                 for name in _OF_A_SHARD:
-                    self._around.conditions.end(name, self._subject, "the shard is not read here any more")
+                    self._around.conditions.end(name, self._subject, _NOT_HERE)
             finally:
                 self._ended(self)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Final
 
 from sls_hec_forwarder.health.conditions import Conditions
@@ -26,16 +27,26 @@ _ACTIONS: Final = {
 
 
 class Trouble:
-    """Condition `name` of `subject` stands from a failure until it worked again."""
+    """Condition `name` of `subject` stands from a failure until it worked again, or nobody tries any more.
+
+    Thread-safe: a call that is on its way when `close` is called may end in a failure after that.
+    """
 
     def __init__(self, conditions: Conditions, name: str, subject: str = "") -> None:
         self._conditions = conditions
         self._name = name
         self._subject = subject
         self._failing = False
+        self._closed = False
+        self._lock = threading.Lock()
 
     def failed(self, problem: Exception) -> None:
-        self._failing = True
+        with self._lock:
+            if not self._closed:
+                self._failing = True
+                self._begin(problem)
+
+    def _begin(self, problem: Exception) -> None:
         missing = _MISSING.get(problem.code) if isinstance(problem, SlsError) else None
         if missing is not None:
             self._conditions.begin(missing, "", str(problem))
@@ -51,12 +62,22 @@ class Trouble:
 
     def over(self) -> None:
         """It worked."""
-        if not self._failing:  # the usual case, on the hot path
-            return
+        if self._failing:  # seldom, and this is on the hot path
+            with self._lock:
+                self._end("")
+
+    def close(self, why: str) -> None:
+        """It is not tried any more: what stands ends, and later failures are nobody's concern."""
+        with self._lock:
+            self._closed = True
+            if self._failing:
+                self._end(why)
+
+    def _end(self, why: str) -> None:
         self._failing = False
-        self._conditions.end(self._name, self._subject)
+        self._conditions.end(self._name, self._subject, why)
         for missing in _MISSING.values():
-            self._conditions.end(missing, "")
+            self._conditions.end(missing, "", why)
 
 
 def cause(problem: Exception) -> str:
