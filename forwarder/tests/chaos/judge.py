@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Callable
 
-from ..e2e.site import LOGSTORE, PROJECT, wait_until
+from sls_hec_standins.sls import cursors
+
+from ..e2e.site import GROUP, LOGSTORE, PROJECT, wait_until
 from .expected import EXPECTED, QUIET
 from .member import threads_and_sockets
 from .sightings import Stood, table
 from .verdict import Verdict
 from .world import BATCH, PULL, UNSAVED, World, serving
 
-# Time (seconds) in which everything has to arrive once there is peace: longer than the longest pause between
-# two tries of anything.
+# Time (seconds) without any progress that is too long once there is peace: longer than the longest pause
+# between two tries of anything.
 PEACE = 180.0
 # Seconds without an event that show that nothing is to come: above the time-out of acknowledgements.
 REST = 12.0
 MEMORY = 400 * 1024 * 1024  # bytes resident; interpreters differ, and what is bounded is the growth with data
 # Per process: what it has without shards, and for each of them.
 THREADS, SOCKETS = 24, 24
+#: So many of the missing are looked at.
+NAMED = 100_000
 #: Nobody asks for the health but the check of a relay that starts.
 SELDOM_MET = frozenset({"hec: unhealthy"})
 
@@ -34,7 +39,15 @@ def _expected(world: World) -> int:
 def await_all(world: World) -> None:
     """Until everything is where it belongs, nothing more is sent, and the health shows nothing."""
     expected = _expected(world) - len(world.planted)
-    _await(world, lambda: _arrived(world, expected), f"{expected} events to be indexed")
+    indexed = -1
+    while indexed < world.indexed and not _arrived(world, expected):  # a backlog may take its time
+        indexed = world.indexed
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: _arrived(world, expected), "all to arrive", PEACE)
+    if not _arrived(world, expected):
+        world.defects.append(
+            f"{expected} events are due; for {PEACE:g} s no more come than {indexed}"
+        )
     # Whoever sends the same again and again never comes to rest.
     _await(world, lambda: _at_rest(world), "the relays to have nothing more to send")
     _await(world, lambda: not world.health.standing(QUIET), "conditions to end")
@@ -83,11 +96,13 @@ def judge(
         wait_until(lambda: not serving(), "connections to end", 15)
     except AssertionError:
         wrong.append(f"{serving()} connections are left though all relays have ended")
-    result, dead, planted = world.compare(), world.dead_letters(), world.planted
+    dead, planted = world.dead_letters(), world.planted
     refused = world.never_indexed()
-    absent = [name.split()[1] for name in result.samples.get("missing", ())]
-    if result.missing != len(planted) + len(refused) or not set(absent) <= planted.keys() | refused:
-        wrong.append(f"missing: {result.missing} and not {len(planted)} + {len(refused)}, such as {absent}")
+    result = world.compare(name_missing=len(planted) + len(refused) + NAMED)
+    absent = {name.split()[1] for name in result.samples.get("missing", ())}
+    if result.missing != len(planted) + len(refused) or absent != planted.keys() | refused:
+        wrong.append(f"missing: {result.missing} and not {len(planted)} + {len(refused)}")
+        wrong.extend(_gaps(world, absent - planted.keys() - refused))
     unlike = (dead.keys() ^ planted.keys()) - (world.uncertain - refused) - (dead.keys() & refused)
     if unlike:
         wrong.append(f"dead letters that are not the expected ones: {sorted(unlike)[:20]}")
@@ -123,3 +138,30 @@ def judge(
         seconds=0.0,
         wrong=wrong,
     )
+
+
+def _gaps(world: World, absent: Collection[str]) -> list[str]:
+    """Where the absent logs would be: runs of log groups, beside what the shard has and its checkpoint."""
+    by_shard: dict[int, Counter[int]] = {}
+    for name in absent:
+        shard, cursor, _ = map(int, name.split("|"))
+        by_shard.setdefault(shard, Counter())[cursor] += 1
+    lines = []
+    group = world.logstore.groups.get(GROUP)
+    saved = {} if group is None else group.view(world.sls.clock.now())
+    for shard, logs in sorted(by_shard.items()):
+        runs: list[list[int]] = []
+        for cursor in sorted(logs):
+            if runs and runs[-1][1] + 1 == cursor:
+                runs[-1][1] = cursor
+            else:
+                runs.append([cursor, cursor])
+        there = world.logstore.shards[shard]
+        checkpoint = cursors.decode(saved[shard].checkpoint) if shard in saved else None
+        texts = [f"{first - there.first} to {last - there.first}" for first, last in runs[:10]]
+        at = None if checkpoint is None else checkpoint - there.first
+        lines.append(
+            f"missing in shard {shard}: {sum(logs.values())} logs, log groups {', '.join(texts)} of "
+            f"{there.next - there.first}; checkpoint {at}"
+        )
+    return lines

@@ -13,7 +13,7 @@ from typing import Callable
 
 from .expected import EXPECTED
 from .judge import await_all, judge
-from .plan import long_plan, plan
+from .plan import Step, long_plan, plan
 from .sightings import Stood
 from .trouble import Busy, Heal
 from .troubles import ALONE, LASTS, clock_is_right, kinds
@@ -26,6 +26,8 @@ PACE = 1.8  # seconds between two troubles
 UNMET = 40.0
 # It waits for one event of one shard, which may stand behind a backlog.
 UNMET_BY_KIND = {"hec: firewall": 150.0}
+# A trouble that cannot begin for so many seconds, since others stand in its way, is left out if its kind was.
+LATE = 45.0
 # What these do once has its effect as long as they stand.
 ONE_HIT = ("index refused",)
 
@@ -48,7 +50,7 @@ def run(
         chaos = _Chaos(world, seed, say)
         chaos.run(seconds, pace)
         world.sls.loader.stop()
-        say("peace")
+        say(f"peace; {chaos.left_out} troubles were left out, others stood in their way for {LATE:g} s")
         clock_is_right(world)
         await_all(world)
         verdict = judge(world, seed, chaos.begun, chaos.fired(), chaos.stood)
@@ -85,12 +87,13 @@ class _Chaos:
         self._alone: set[str] = set()
         self.stood: list[Stood] = []
         self._start = 0.0
+        self.left_out = 0
 
     def run(self, seconds: float, pace: float) -> None:
         self._start = time.monotonic()
         steps = plan(self._kinds, LASTS, self._seed, seconds, pace) + long_plan(EXPECTED, self._seed, seconds)
         for step in steps:
-            self._at(step.at, self._beginning(step.number, step.kind, step.lasts))
+            self._at(step.at, self._beginning(step))
         while self._events:
             at, _, event = heapq.heappop(self._events)
             time.sleep(max(0.0, at - self._now()))
@@ -102,19 +105,26 @@ class _Chaos:
     def _at(self, at: float, event: Callable[[], None]) -> None:
         heapq.heappush(self._events, (at, next(self._order), event))
 
-    def _beginning(self, number: int, kind: str, lasts: float) -> Callable[[], None]:
-        rng = random.Random(f"{self._seed}/{number}")
+    def _beginning(self, step: Step) -> Callable[[], None]:
+        kind, lasts = step.kind, step.lasts
+        rng = random.Random(f"{self._seed}/{step.number}")
         alone = {kind, *ALONE.get(kind, ())}
+
+        def later() -> None:
+            if self._now() < step.at + LATE or not self.begun[kind]:
+                self._at(self._now() + 1.0, begin)
+            else:
+                self.left_out += 1
 
         def begin() -> None:
             if alone & self._alone:
-                self._at(self._now() + 1.0, begin)
+                later()
                 return
             before = self._hits().get(kind)
             try:
                 heal = self._kinds[kind](self._world, rng)
             except Busy:
-                self._at(self._now() + 1.0, begin)
+                later()
                 return
             self.begun[kind] += 1
             self._say(f"{self._now():6.1f} s  {kind}" + f" for {lasts:.0f} s" * (heal is not None))
@@ -155,7 +165,9 @@ class _Chaos:
             for (route, status, code), times in answers.items()
             if route == "event" and (code in (6, 7) or status == 413)
         )
-        return {**self.fired(), "spool is unusable": refused, "index refused": refused}
+        disabled = sum(times for (route, _, code), times in answers.items() if (route, code) == ("event", 1))
+        counts = {"spool is unusable": refused, "index refused": refused, "token disabled": disabled}
+        return {**self.fired(), **counts}
 
     def fired(self) -> dict[str, int]:
         """How many requests each kind of fault has met."""

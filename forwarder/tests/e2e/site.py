@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Callable
 
-from sls_hec_standins.hec.compare import Comparison, compare
+from sls_hec_standins.hec.compare import SAMPLES, Comparison, compare
 from sls_hec_standins.hec.standin import DEMO_TOKEN, HecStandin
 from sls_hec_standins.sls.standin import SlsStandin
 
@@ -119,9 +119,10 @@ class Site:
     def wait_indexed(self, events: int, patience: float = PATIENCE) -> None:
         wait_until(lambda: self.indexed >= events, f"{events} events indexed", patience)
 
-    def compare(self) -> Comparison:
+    def compare(self, name_missing: int = SAMPLES) -> Comparison:
         """What was indexed against what SLS holds."""
-        return compare(self.hec.store, self.sls.service.truth(PROJECT, LOGSTORE))
+        truth = self.sls.service.truth(PROJECT, LOGSTORE)
+        return compare(self.hec.store, truth, name_missing=name_missing)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

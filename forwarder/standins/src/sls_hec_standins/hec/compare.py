@@ -84,9 +84,9 @@ class Comparison:
             lines.extend(f"{kind}: {name}" for name in names)
         return "\n".join(lines)
 
-    def note(self, kind: str, identity: tuple[str, str]) -> None:
+    def note(self, kind: str, identity: tuple[str, str], limit: int = SAMPLES) -> None:
         sample = self.samples.setdefault(kind, [])
-        if len(sample) < SAMPLES:
+        if len(sample) < limit:
             sample.append(" ".join(identity))
 
 
@@ -125,11 +125,12 @@ def compare(
     check_time: bool = False,
     unfold: Unfold = NOTHING,
     allowed_duplicates: int = 0,
+    name_missing: int = SAMPLES,
 ) -> Comparison:
     """Compare what `store` indexed with the rows that should have come.
 
     With `check_time`, an event whose time is not that of its row counts as a mismatch too. `unfold` tells the
-    fields that the relay sends as JSON.
+    fields that the relay sends as JSON. At most `name_missing` of those that are missing are named.
     """
     result = Comparison(unidentified=store.summary()["unidentified"])
     expected: set[tuple[str, str]] = set()
@@ -141,7 +142,7 @@ def compare(
         copies = store.copies(*name)
         if not copies:
             result.missing += 1
-            result.note("missing", name)
+            result.note("missing", name, name_missing)
             if name in refused:
                 result.refused += 1
                 result.note("refused", name)
