@@ -15,7 +15,7 @@ from .expected import EXPECTED, QUIET
 from .member import threads_and_sockets
 from .sightings import Stood, table
 from .verdict import Verdict
-from .world import BATCH, PULL, UNSAVED, World, serving
+from .world import BATCH, World, serving
 
 # Time (seconds) without any progress that is too long once there is peace: longer than the longest pause
 # between two tries of anything.
@@ -45,9 +45,7 @@ def await_all(world: World) -> None:
         with contextlib.suppress(AssertionError):
             wait_until(lambda: _arrived(world, expected), "all to arrive", PEACE)
     if not _arrived(world, expected):
-        world.defects.append(
-            f"{expected} events are due; for {PEACE:g} s no more come than {indexed}"
-        )
+        world.defects.append(f"{expected} events are due; for {PEACE:g} s no more come than {indexed}")
     # Whoever sends the same again and again never comes to rest.
     _await(world, lambda: _at_rest(world), "the relays to have nothing more to send")
     _await(world, lambda: not world.health.standing(QUIET), "conditions to end")
@@ -112,7 +110,7 @@ def judge(
         wrong.append(f"not what was written:\n{result}")
     average = world.hec.store.summary()["bytes"] / max(1, result.found + result.duplicates)
     repeated = int(result.duplicates * average)
-    allowed = world.disruptions * (UNSAVED + shards * 2 * PULL) + world.lost_answers * BATCH
+    allowed = world.repeatable + world.lost_answers * BATCH
     if repeated > allowed:
         wrong.append(f"{repeated} bytes came again where {allowed} may")
     idle = [kind for kind in sorted(begun) if not fired.get(kind, 1) and kind not in SELDOM_MET]

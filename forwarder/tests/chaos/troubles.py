@@ -33,12 +33,12 @@ _numbers = itertools.count()
 def rebalance(world: World, rng: random.Random) -> None:
     with world.logstore.lock:
         world.group().force_rebalance(world.sls.clock.now())
-    world.disruptions += 2
+    world.disrupted(2)
 
 
 def kick(world: World, rng: random.Random) -> None:
     world.kick(rng.choice(list(world.relays)))
-    world.disruptions += 1
+    world.disrupted(1)
 
 
 def split_shard(world: World, rng: random.Random) -> None:
@@ -60,7 +60,7 @@ def merge_shards(world: World, rng: random.Random) -> None:
 
 def sls_clock_jumps(world: World, rng: random.Random) -> Heal | None:
     """Forward by more than the group's time-out, then back by a little of it; at times all the way back."""
-    world.disruptions += 2  # everybody is timed out
+    world.disrupted(2)  # everybody is timed out
     by = rng.uniform(10, MAX_SKEW / 4)
     ahead = world.sls.clock.now() - time.time()
     if ahead + by > MAX_SKEW:
@@ -151,7 +151,7 @@ def authority_rotates(world: World, rng: random.Random) -> None:
 def node_restarts(world: World, rng: random.Random) -> None:
     """Nothing is known any more of what was to be acknowledged."""
     rng.choice(world.hec.cluster.nodes).restart()
-    world.disruptions += 2
+    world.disrupted(2)
 
 
 def nodes_are_down(world: World, rng: random.Random) -> Heal:
@@ -159,7 +159,7 @@ def nodes_are_down(world: World, rng: random.Random) -> Heal:
     down = rng.sample(nodes, rng.randint(1, len(nodes)))
     for node in down:
         node.up = False
-    world.disruptions += 2
+    world.disrupted(2)
 
     def up() -> None:
         for node in down:
@@ -171,7 +171,7 @@ def nodes_are_down(world: World, rng: random.Random) -> Heal:
 def hec_clock_jumps(world: World, rng: random.Random) -> None:
     """Far enough to have idle channels forgotten."""
     world.hec.clock.advance(rng.choice((30.0, 700.0)))
-    world.disruptions += 2
+    world.disrupted(2)
 
 
 # Dead letters.
@@ -306,7 +306,8 @@ def _fault(faults: Faults, kind: str, draw: Draw) -> Trouble:
         def end() -> None:
             for number in numbers:
                 faults.remove(number)
-            world.disruptions += faults is world.sls.faults  # somebody may have been timed out
+            if faults is world.sls.faults:
+                world.disrupted(1)  # somebody may have been timed out
             world.lost_answers += sum(faults.fired(number) for number in numbers)
 
         return end

@@ -21,7 +21,7 @@ from sls_hec_standins.hec.standin import HecStandin
 from sls_hec_standins.hec.tokens import Token
 from sls_hec_standins.http import ServerTls
 from sls_hec_standins.http.tls import Certificate, ThrowawayCa
-from sls_hec_standins.sls import wire
+from sls_hec_standins.sls import cursors, wire
 from sls_hec_standins.sls.auth import Key
 from sls_hec_standins.sls.groups import Group
 from sls_hec_standins.sls.standin import SlsStandin
@@ -91,7 +91,7 @@ class World(Site):
         self.planted: dict[str, str] = {}  # sls_id to the way in which the event is bad
         self.uncertain: set[str] = set()  # by sls_id: good now, refused when they came, or not
         self.defects: list[str] = []
-        self.disruptions = 0  # each may repeat what a member read beyond its saved checkpoints
+        self.repeatable = 0  # bytes that may come again because of what was done
         self.lost_answers = 0  # each may repeat a batch
         cpython, pypy = self._pythons()
         # A socket's path has at most 107 bytes, which a test's folder may exceed.
@@ -264,6 +264,20 @@ class World(Site):
         return found
 
     # Members.
+
+    def disrupted(self, members: int) -> None:
+        """Each of so many members may repeat what it read beyond its saved checkpoints.
+
+        That is what RELAY_BYTES_UNSAVED allows, and a pull for each shard that is still read.
+        """
+        with self.logstore.lock:
+            shards = sum(not shard.readonly for shard in self.logstore.shards.values())
+            group = self.logstore.groups.get(GROUP)
+            records = {} if group is None else group.view(self.sls.clock.now())
+            for number, shard in self.logstore.shards.items():
+                saved = records[number].checkpoint if number in records else ""
+                shards += shard.readonly and (cursors.decode(saved) or 0) < shard.next
+        self.repeatable += members * (UNSAVED + shards * 2 * PULL)
 
     def _watch(self) -> None:
         while not self._watching.wait(0.3):

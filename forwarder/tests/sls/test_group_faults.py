@@ -250,6 +250,24 @@ def test_checkpoint_that_somebody_sets_forward_is_obeyed_and_told(
     eventually(lambda: fresh <= set(cloud.delivered()))
 
 
+def test_checkpoint_that_another_member_restores_is_not_called_skipped(
+    cloud: Any, eventually: Any, caplog: Any
+) -> None:
+    cloud.make(shards=1)
+    member = cloud.member(group_timeout=20)
+    put_all(cloud, 10)
+    eventually(lambda: settled(cloud))
+    console(cloud).delete_group(*PLACE)
+    eventually(lambda: PLACE[2] in cloud.store.groups and settled(cloud))
+    member.sink.hold()
+    put_all(cloud, 10)
+    eventually(lambda: member.consumer.shards() and member.consumer.shards()[0].pulls_in_flight)
+    console(cloud).set_checkpoint(*PLACE, to="end", shard=0)  # what another member does that delivered them
+    eventually(lambda: "10 log groups that were delivered are not read again" in caplog.text)
+    assert member.conditions.total("checkpoint_moved") == 0
+    member.sink.go_on()
+
+
 def test_own_save_whose_answer_was_lost_is_nobody_elses(cloud: Any, eventually: Any) -> None:
     cloud.make(shards=1)
     member = cloud.member()

@@ -48,6 +48,7 @@ class Memory:
         self._seen: dict[int, str] = {}
         self._created: dict[int, int] = {}
         self._renewed: set[int] = set()
+        self._lost_at: float | None = None
         self._lock = threading.Lock()
 
     # What happens
@@ -82,6 +83,11 @@ class Memory:
         with self._lock:
             self._held.pop(shard, None)
             self._seen[shard] = cursor
+
+    def group_lost(self) -> None:
+        """The consumer group was found missing, or without its checkpoints."""
+        with self._lock:
+            self._lost_at = self._clock()
 
     def listed(self, shards: Iterable[Shard]) -> list[int]:
         """The shards of the logstore. Those that are not the ones of before are forgotten, and returned.
@@ -124,6 +130,11 @@ class Memory:
         """When the shard was made (unix seconds), as listed last."""
         with self._lock:
             return self._created.get(shard)
+
+    def group_was_lost(self, within: float) -> bool:
+        """The group was found missing in the last `within` seconds: its members are restoring checkpoints."""
+        with self._lock:
+            return self._lost_at is not None and self._clock() - self._lost_at <= within
 
     def renewed(self, shard: int) -> bool:
         """The shard is one of a logstore that was created again while this process ran."""

@@ -73,6 +73,7 @@ class Restorer:
             elif self._loss.suspected:
                 self._loss = replace(self._loss, suspected=False)
         self._fence.close()
+        self._memory.group_lost()
         how = "SLS_GROUP_DELETED=hold" if self._settings.group_deleted == "hold" else ""
         self._conditions.begin("group_deleted", "", f"{text}; {how}" if how else text)
 
@@ -102,6 +103,8 @@ class Restorer:
             raise
         with self._lock:
             self._loss = None
+        if not loss.suspected or shards:
+            self._memory.group_lost()  # other members go on restoring for as long as they take to notice
         self._tell(loss, group, made, shards)
         return group
 

@@ -51,6 +51,8 @@ _AFTER_BUG = 5.0
 _WAIT_FOR_OTHERS = 1.0
 #: Members that begin a group together know of each other's checkpoints after this time (seconds).
 _GROUP_BEGINS = 30.0
+#: Members restore the checkpoints of a group that was deleted for so many of its time-outs.
+_RESTORING = 3
 
 #: Conditions that end when the shard is not read here any more, beside those of calls that fail.
 _OF_A_SHARD = ("pull_unreadable", "shard_stopped", "checkpoint_awaited", _STUCK)
@@ -461,19 +463,28 @@ class ShardReader:
         return 0.0
 
     def _checkpoint_moved(self, cursor: str) -> None:
-        """Somebody set the group's checkpoint: it is obeyed by a new reader, which starts from there."""
-        lease = self._lease
+        """Somebody set the group's checkpoint: it is obeyed by a new reader, which starts from there.
+
+        While the group is being restored it was a member that knows better how far the shard was delivered.
+        """
+        lease, around = self._lease, self._around
         assert lease is not None
         groups = cursors.distance(cursor, lease.committed)
+        restored = around.memory.group_was_lost(within=_RESTORING * around.group_timeout())
         if groups is None:
             effect = "what is between them is repeated or skipped"
         elif groups >= 0:
             effect = f"{groups} log groups are read again"
+        elif restored:
+            effect = f"{-groups} log groups that were delivered are not read again"
         else:
             effect = f"{-groups} log groups are SKIPPED"
-        text = f"somebody set the checkpoint from {lease.committed} to {cursor}: {effect}"
-        self._around.memory.moved(self.shard, cursor)
-        self._around.conditions.occurred("checkpoint_moved", self._subject, text)
+        moved = f"the checkpoint from {lease.committed} to {cursor}: {effect}"
+        around.memory.moved(self.shard, cursor)
+        if restored:
+            around.conditions.occurred("group_restored", self._subject, f"another member restored {moved}")
+        else:
+            around.conditions.occurred("checkpoint_moved", self._subject, f"somebody set {moved}")
         self.revoke()
 
     def _check_gap(self, answer: Pulled) -> None:
