@@ -268,6 +268,20 @@ def test_checkpoint_that_another_member_restores_is_not_called_skipped(
     member.sink.go_on()
 
 
+def test_two_members_of_one_name_lose_nothing_and_are_told(cloud: Any, eventually: Any, caplog: Any) -> None:
+    """A mistake of whoever copies a machine: SLS takes the two for one, and both read everything."""
+    cloud.make(shards=1)
+    members = [cloud.member("relay-1", relay={"checkpoint_interval": 0.5}) for _ in range(2)]
+    eventually(lambda: all(each.consumer.shards() for each in members))
+    for _ in range(20):
+        put_all(cloud, 2)
+        time.sleep(0.1)
+    eventually(lambda: cloud.truth <= set(cloud.delivered()))
+    eventually(lambda: any(each.conditions.total("checkpoint_moved") for each in members))
+    assert "look for another relay with the same SLS_CONSUMER" in caplog.text
+    assert "0 log groups are read again" not in caplog.text
+
+
 def test_own_save_whose_answer_was_lost_is_nobody_elses(cloud: Any, eventually: Any) -> None:
     cloud.make(shards=1)
     member = cloud.member()

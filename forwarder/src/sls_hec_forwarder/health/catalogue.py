@@ -132,7 +132,8 @@ _KINDS: Final = (
         _WARNING,
         "Somebody else set the checkpoint of a shard while the relay read it",
         "the shard is read anew from there",
-        "if nobody of yours did it, look for another program that uses the consumer group",
+        "if nobody of yours did it, look for another program that uses the consumer group; if it goes on, "
+        "look for another relay with the same SLS_CONSUMER: each needs a name of its own",
         over="no checkpoint was moved again",
         quiet=QUIET,
     ),

@@ -118,8 +118,9 @@ class Saver:
             return True
 
     def is_foreign(self, in_group: str) -> bool:
-        """Whether the group's checkpoint is one that this saver has not saved."""
-        return self.lease.active and in_group != self._saved and in_group not in self._unanswered
+        """Whether the group's checkpoint is one that this saver has not saved, and would not save now."""
+        own = in_group in (self._saved, self.lease.committed) or in_group in self._unanswered
+        return self.lease.active and not own
 
     def foreign(self, in_group: str) -> None:
         """Twice in a row the group had this checkpoint, which is somebody else's."""
