@@ -51,11 +51,12 @@ def split_shard(world: World, rng: random.Random) -> None:
 def merge_shards(world: World, rng: random.Random) -> None:
     with world.logstore.lock:
         shards = [number for number, shard in world.logstore.shards.items() if not shard.readonly]
+        rng.shuffle(shards)
         if len(shards) > 3 and len(world.logstore.shards) < MAX_SHARDS:
-            try:
-                world.logstore.merge(rng.choice(shards))
-            except SlsError:  # the last one of the key space
-                world.logstore.merge(min(shards))
+            for shard in shards:
+                with contextlib.suppress(SlsError):  # the last one of the key space has no neighbour
+                    world.logstore.merge(shard)
+                    return
 
 
 def sls_clock_jumps(world: World, rng: random.Random) -> Heal | None:
