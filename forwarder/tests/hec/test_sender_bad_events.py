@@ -9,8 +9,18 @@ from typing import Any
 
 import pytest
 
+from sls_hec_forwarder.backoff import Backoff
+from sls_hec_forwarder.delivery.batcher import Batch
+from sls_hec_forwarder.delivery.lease import Fence, Lease
+from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.health.catalogue import Severity
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.hec.answers import classify
+from sls_hec_forwarder.hec.custody import Custody
 from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, files, read
+from sls_hec_forwarder.hec.observer import Observer
+from sls_hec_forwarder.hec.outcomes import DeadLetters, Outcomes
+from sls_hec_forwarder.hec.refusals import Refusals
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
 from sls_hec_standins.http import Fault
 
@@ -297,3 +307,34 @@ def test_a_poisoned_answer_number_costs_requests_but_no_event(tmp_path: Path) ->
         feed(rig, good(rig, 40))
         all_good_once(rig, hec)
         assert letters(tmp_path) == []
+
+
+class Pauses(Outbox):
+    """An outbox that notes for how long batches are put back."""
+
+    def __init__(self) -> None:
+        super().__init__(max_bytes=1000, batch_bytes=100, batch_age=0.0)
+        self.seen: list[float] = []
+
+    def put_back(self, batch: Batch, delay: float) -> None:
+        self.seen.append(delay)
+        super().put_back(batch, 0.0)
+
+
+def test_what_cannot_be_saved_is_posted_again_ever_more_seldom() -> None:
+    """Hundreds of them would else keep the collector busy for as long as nobody makes room."""
+    outbox, conditions = Pauses(), Conditions()
+    custody = Custody(outbox)
+    dead_letters = DeadLetters(None, Observer(), conditions)
+    retry = Backoff(1.0, 60.0, random.Random(1))
+    refusals = Refusals(conditions)
+    outcomes = Outcomes("hec", custody, retry, dead_letters, refusals, Observer(), atomic=False)
+    pull = Lease(0, "c0", Fence(60.0)).begin("c1", 1, 0.0)
+    assert outbox.put(pull, b'{"event":null}', 1, timeout=1.0)
+    refused = classify(400, {}, b'{"text":"Event field is required","code":12,"invalid-event-number":0}')
+    for _ in range(8):
+        batch = custody.take(1.0)
+        assert batch is not None
+        outcomes.settle(batch, refused, accepted=lambda _: None)
+    assert min(outbox.seen) >= 5.0
+    assert outbox.seen[-1] >= 30.0

@@ -30,6 +30,20 @@ def all_saved(cloud: Any) -> bool:
     )
 
 
+def test_lag_counts_what_is_read_and_not_delivered(cloud: Any, eventually: Any) -> None:
+    """Everything is pulled, and nothing arrives: that is no lag of 0."""
+    cloud.make(shards=1)
+    member = cloud.member()
+    member.sink.hold()
+    cloud.put(0, groups=2)
+    eventually(lambda: any((each.lag or 0.0) > 1.0 for each in member.consumer.shards()))
+    (shard,) = member.consumer.facts().shards
+    assert shard.lag is not None
+    assert shard.lag > 1.0
+    member.sink.go_on()
+    eventually(lambda: [each.lag for each in member.consumer.shards()] == [0.0])
+
+
 def test_one_member_reads_everything_and_saves_how_far(cloud: Any, eventually: Any) -> None:
     cloud.make(shards=4)
     for shard in range(4):

@@ -17,8 +17,8 @@ from sls_hec_forwarder.hec.isolate import halved, judge
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.refusals import Next, Refusals
 
-# A dead letter that could not be saved is tried again at this pace; its event is posted again, which also
-# finds out when the collector accepts it.
+# A dead letter that could not be saved is tried again after so many seconds, later at the pace of retries: its
+# event is posted again, which also finds out when the collector accepts it.
 _UNSAVED: Final = 5.0
 
 
@@ -205,7 +205,8 @@ class Outcomes:
             self._through(one)
             self._custody.delivered(one)
         else:
-            self._custody.put_back(one, _UNSAVED)
+            one.attempts += 1
+            self._custody.put_back(one, max(_UNSAVED, self._retry.delay(one.attempts)))
 
 
 def refusal(letter: DeadLetter) -> str:

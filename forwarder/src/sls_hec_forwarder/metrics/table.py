@@ -164,8 +164,8 @@ SHARDS_OWNED = Definition("sls_hec_shards_owned", GAUGE, "Shards that this consu
 LAG = Definition(
     "sls_hec_shard_lag_seconds",
     GAUGE,
-    "Age of the next log to be pulled of a shard that this consumer holds; 0 when there is none, no sample "
-    "while it is not known",
+    "Age of the oldest log that is not delivered of a shard that this consumer holds; 0 when there is none, "
+    "no sample while it is not known",
     ("shard",),
 )
 LAG_UNKNOWN = Definition(

@@ -42,8 +42,8 @@ _log = logging.getLogger(__name__)
 class ShardState:
     """One shard that this process holds.
 
-    `lag` is the age of what is pulled next, 0 when there is nothing; `oldest` how long the oldest pull waits
-    that is not delivered. Both in seconds; None: not known, or nothing waits.
+    `lag` is the age of the oldest log that is not delivered, 0 when there is none; `oldest` how long the
+    oldest pull waits that is not delivered. Both in seconds; None: not known, or nothing waits.
     """
 
     shard: int
@@ -311,6 +311,9 @@ class Consumer:
         elif reader.phase is not Phase.EXPIRED and not plan.caught_up and plan.cursor_time is not None:
             lag = max(0.0, self._wall() - (self._client.clock_skew or 0.0) - plan.cursor_time)
         started = lease.oldest_started
+        oldest = None if started is None else max(0.0, self._clock() - started)
+        if lag is not None and oldest is not None:
+            lag = max(lag, oldest)  # logs that were pulled are at least as old
         return ShardState(
             shard=reader.shard,
             phase=reader.phase,
@@ -319,7 +322,7 @@ class Consumer:
             saved=saver.saved,
             pulls_in_flight=lease.pulls_in_flight,
             lag=lag,
-            oldest=None if started is None else max(0.0, self._clock() - started),
+            oldest=oldest,
         )
 
     def _all_read(self) -> bool:
