@@ -17,8 +17,8 @@ from sls_hec_forwarder.hec.isolate import halved, judge
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.refusals import Next, Refusals
 
-# A dead letter that could not be saved is tried again after so many seconds, later at the pace of retries: its
-# event is posted again, which also finds out when the collector accepts it.
+# A dead letter that could not be saved is tried again after so many seconds, later at the pace of retries:
+# its event is posted again, which also finds out when the collector accepts it.
 _UNSAVED: Final = 5.0
 
 
