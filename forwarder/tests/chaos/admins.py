@@ -54,7 +54,7 @@ def _without_group(world: World) -> Heal:
         world.sls.console.delete_group(*_WHERE)
     except SlsError as error:
         raise Busy from error
-    world.disrupted(2)
+    world.forgotten()
     heal: Heal = lambda: None  # noqa: E731 - the innermost of those around it
     for relay in relays:
         heal = taken(relay, heal)
@@ -69,7 +69,6 @@ def _create(world: World) -> None:
 def settings_of_the_group_changed(world: World, rng: random.Random) -> Heal:
     """Its time-out, and at times its order, as another member or somebody at the console does."""
     _ = world.group()
-    world.disrupted(2)
     world.sls.console.put_group(*_WHERE, timeout=rng.randint(12, 30), order=rng.random() < 0.5)
 
     def back() -> None:
@@ -81,7 +80,6 @@ def settings_of_the_group_changed(world: World, rng: random.Random) -> Heal:
 def right_withdrawn_for_one_call(world: World, rng: random.Random) -> Heal:
     key = world.key_id
     world.sls.console.deny(key, rng.choice(_CALLS))
-    world.disrupted(2)
 
     def give_back() -> None:
         world.sls.console.deny(key)

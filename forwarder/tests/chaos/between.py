@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
+from sls_hec_forwarder.hec.acks import COPIES
 from sls_hec_standins.http import Fault
 
 from .trouble import Heal, Trouble
@@ -31,6 +32,8 @@ def path_of_health_blocked(world: World, rng: random.Random) -> Heal:
 
 
 def path_of_ack_blocked(world: World, rng: random.Random) -> Heal:
+    for _ in range(COPIES):
+        world.forgotten()
     return _until(world, [_blocked(rng, "ack")])
 
 
@@ -56,7 +59,6 @@ def _until(world: World, faults: Sequence[Fault]) -> Heal:
     def end() -> None:
         for number in numbers:
             world.hec.faults.remove(number)
-        world.lost_answers += sum(world.hec.faults.fired(number) for number in numbers)
 
     return end
 

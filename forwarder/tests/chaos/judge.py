@@ -13,9 +13,10 @@ from sls_hec_standins.sls import cursors
 from ..e2e.site import GROUP, LOGSTORE, PROJECT, wait_until
 from .expected import EXPECTED, QUIET
 from .member import threads_and_sockets
+from .repeats import may_repeat
 from .sightings import Stood, table
 from .verdict import Verdict
-from .world import BATCH, World, serving
+from .world import BATCH, PULL, UNSAVED, World, serving
 
 # Time (seconds) without any progress that is too long once there is peace: longer than the longest pause
 # between two tries of anything.
@@ -110,7 +111,7 @@ def judge(
         wrong.append(f"not what was written:\n{result}")
     average = world.hec.store.summary()["bytes"] / max(1, result.found + result.duplicates)
     repeated = int(result.duplicates * average)
-    allowed = world.repeatable + world.lost_answers * BATCH
+    allowed = world.repeatable + world.lost_answers * BATCH + _explained(world)
     if repeated > allowed:
         wrong.append(f"{repeated} bytes came again where {allowed} may")
     idle = [kind for kind in sorted(begun) if not fired.get(kind, 1) and kind not in SELDOM_MET]
@@ -136,6 +137,12 @@ def judge(
         seconds=0.0,
         wrong=wrong,
     )
+
+
+def _explained(world: World) -> int:
+    """Bytes that may come again by what the logs of the relays say of lost shards."""
+    logs = ((world.folder / f"{name}.log").read_text(errors="replace").splitlines() for name in world.relays)
+    return sum(may_repeat(lines, unsaved=UNSAVED, pull=2 * PULL) for lines in logs)
 
 
 def _gaps(world: World, absent: Collection[str]) -> list[str]:

@@ -15,6 +15,10 @@ class Step(NamedTuple):
     lasts: float
     kind: str
 
+    @property
+    def long(self) -> bool:
+        return self.number >= _LONG_NUMBERS
+
 
 USUAL = (1.0, 6.0)
 #: Seconds that a trouble stands which has to be seen by then, and seconds between two such troubles.

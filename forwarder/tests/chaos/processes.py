@@ -14,7 +14,6 @@ from .world import World
 def kill(world: World, rng: random.Random) -> None:
     """A relay is killed, and started again as systemd does."""
     relay = idle_relay(world, rng)
-    world.disrupted(1)
     relay.end()
     relay.start()
 
@@ -22,7 +21,6 @@ def kill(world: World, rng: random.Random) -> None:
 def kill_and_stay_away(world: World, rng: random.Random) -> Heal:
     """A relay is killed and its shards go to the others."""
     relay = idle_relay(world, rng)
-    world.disrupted(1)
     relay.end()
     return taken(relay, relay.start)
 
@@ -30,7 +28,6 @@ def kill_and_stay_away(world: World, rng: random.Random) -> Heal:
 def freeze(world: World, rng: random.Random) -> Heal:
     """A relay stands still for longer than the group's time-out, and goes on as if nothing had been."""
     relay = idle_relay(world, rng)
-    world.disrupted(1)
     relay.running().signal(signal.SIGSTOP)
     return taken(relay, lambda: relay.running().signal(signal.SIGCONT))
 
@@ -38,7 +35,6 @@ def freeze(world: World, rng: random.Random) -> Heal:
 def restart(world: World, rng: random.Random) -> Heal:
     """A relay is restarted in good order, whatever else goes on."""
     relay = idle_relay(world, rng)
-    world.disrupted(1)  # with HEC away it gives up what is in flight
     relay.running().signal(signal.SIGTERM)
     return taken(relay, _again(relay))
 
@@ -66,7 +62,6 @@ def signals_in_bursts(world: World, rng: random.Random) -> Heal | None:
         process.signal(signal.SIGHUP)
     if not ends:
         return None
-    world.disrupted(1)
     for number in rng.choices((signal.SIGTERM, signal.SIGHUP, signal.SIGINT), k=6):
         process.signal(number)
     process.signal(signal.SIGTERM)
@@ -76,14 +71,14 @@ def signals_in_bursts(world: World, rng: random.Random) -> Heal | None:
 def sdk_joins_and_leaves(world: World, rng: random.Random) -> Heal:
     if world.sdk is None:
         world.start_sdk()
-    world.disrupted(1)
+    world.repeatable += world.sdk_pulls()
     return lambda: world.stop_sdk(signal.SIGTERM)
 
 
 def sdk_joins_and_is_killed(world: World, rng: random.Random) -> Heal:
     if world.sdk is None:
         world.start_sdk()
-    world.disrupted(1)
+    world.repeatable += world.sdk_pulls()
     return lambda: world.stop_sdk(signal.SIGKILL)
 
 

@@ -111,7 +111,7 @@ class _Chaos:
         alone = {kind, *ALONE.get(kind, ())}
 
         def later() -> None:
-            if self._now() < step.at + LATE or not self.begun[kind]:
+            if self._now() < step.at + LATE or step.long or not self.begun[kind]:
                 self._at(self._now() + 1.0, begin)
             else:
                 self.left_out += 1

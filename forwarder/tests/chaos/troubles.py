@@ -33,12 +33,10 @@ _numbers = itertools.count()
 def rebalance(world: World, rng: random.Random) -> None:
     with world.logstore.lock:
         world.group().force_rebalance(world.sls.clock.now())
-    world.disrupted(2)
 
 
 def kick(world: World, rng: random.Random) -> None:
     world.kick(rng.choice(list(world.relays)))
-    world.disrupted(1)
 
 
 def split_shard(world: World, rng: random.Random) -> None:
@@ -61,7 +59,6 @@ def merge_shards(world: World, rng: random.Random) -> None:
 
 def sls_clock_jumps(world: World, rng: random.Random) -> Heal | None:
     """Forward by more than the group's time-out, then back by a little of it; at times all the way back."""
-    world.disrupted(2)  # everybody is timed out
     by = rng.uniform(10, MAX_SKEW / 4)
     ahead = world.sls.clock.now() - time.time()
     if ahead + by > MAX_SKEW:
@@ -152,7 +149,7 @@ def authority_rotates(world: World, rng: random.Random) -> None:
 def node_restarts(world: World, rng: random.Random) -> None:
     """Nothing is known any more of what was to be acknowledged."""
     rng.choice(world.hec.cluster.nodes).restart()
-    world.disrupted(2)
+    world.forgotten()
 
 
 def nodes_are_down(world: World, rng: random.Random) -> Heal:
@@ -160,7 +157,7 @@ def nodes_are_down(world: World, rng: random.Random) -> Heal:
     down = rng.sample(nodes, rng.randint(1, len(nodes)))
     for node in down:
         node.up = False
-    world.disrupted(2)
+    world.forgotten()
 
     def up() -> None:
         for node in down:
@@ -172,7 +169,7 @@ def nodes_are_down(world: World, rng: random.Random) -> Heal:
 def hec_clock_jumps(world: World, rng: random.Random) -> None:
     """Far enough to have idle channels forgotten."""
     world.hec.clock.advance(rng.choice((30.0, 700.0)))
-    world.disrupted(2)
+    world.forgotten()
 
 
 # Dead letters.
@@ -261,6 +258,8 @@ ALONE: Mapping[str, tuple[str, ...]] = {
     # The SDK's consumer would take the event, and has no health to show.
     "spool is unusable": ("spool", "sdk"),
     "hec: firewall": ("sdk",),
+    # The SDK's consumer believes what an answer says of itself.
+    "sls: miscount": ("sdk",),
     "sdk joins and leaves": ("sdk",),
     "sdk joins and is killed": ("sdk",),
     "token rotates": ("token",),
@@ -274,6 +273,11 @@ ALONE: Mapping[str, tuple[str, ...]] = {
     "group deleted": ("group", "key", "sdk"),
     "group deleted and created by another": ("group", "sdk"),
 }
+
+# Faults of HEC after which a batch may be indexed and is sent again all the same.
+MAY_HAVE_TAKEN = frozenset(
+    ("reset_after", "truncate", "corrupt", "hang", "drip", "latency", "answer", "busy")
+)
 
 # Seconds, where the usual few are not enough to have an effect.
 LASTS: Mapping[str, tuple[float, float]] = {
@@ -307,9 +311,10 @@ def _fault(faults: Faults, kind: str, draw: Draw) -> Trouble:
         def end() -> None:
             for number in numbers:
                 faults.remove(number)
-            if faults is world.sls.faults:
-                world.disrupted(1)  # somebody may have been timed out
-            world.lost_answers += sum(faults.fired(number) for number in numbers)
+            if faults is world.hec.faults and kind in MAY_HAVE_TAKEN:
+                world.lost_answers += sum(faults.fired(number) for number in numbers)
+            elif faults is world.hec.faults and kind == "ack":
+                world.forgotten()
 
         return end
 

@@ -91,7 +91,7 @@ class World(Site):
         self.planted: dict[str, str] = {}  # sls_id to the way in which the event is bad
         self.uncertain: set[str] = set()  # by sls_id: good now, refused when they came, or not
         self.defects: list[str] = []
-        self.repeatable = 0  # bytes that may come again because of what was done
+        self.repeatable = 0  # bytes that may come again, beside what the logs of the relays explain
         self.lost_answers = 0  # each may repeat a batch
         cpython, pypy = self._pythons()
         # A socket's path has at most 107 bytes, which a test's folder may exceed.
@@ -265,19 +265,26 @@ class World(Site):
 
     # Members.
 
-    def disrupted(self, members: int) -> None:
-        """Each of so many members may repeat what it read beyond its saved checkpoints.
+    # What may come again, beside what the logs of the relays tell.
 
-        That is what RELAY_BYTES_UNSAVED allows, and a pull for each shard that is still read.
-        """
+    def forgotten(self) -> None:
+        """Each relay sends again what was not acknowledged, or read since the others looked."""
+        self.repeatable += len(self.relays) * (UNSAVED + self._open_shards() * 2 * PULL)
+
+    def sdk_pulls(self) -> int:
+        """The SDK's consumer saves after each pull."""
+        return self._open_shards() * 2 * PULL
+
+    def _open_shards(self) -> int:
+        """Shards that are not read to their end."""
         with self.logstore.lock:
-            shards = sum(not shard.readonly for shard in self.logstore.shards.values())
             group = self.logstore.groups.get(GROUP)
             records = {} if group is None else group.view(self.sls.clock.now())
-            for number, shard in self.logstore.shards.items():
-                saved = records[number].checkpoint if number in records else ""
-                shards += shard.readonly and (cursors.decode(saved) or 0) < shard.next
-        self.repeatable += members * (UNSAVED + shards * 2 * PULL)
+            saved = {number: cursors.decode(record.checkpoint) or 0 for number, record in records.items()}
+            return sum(
+                not shard.readonly or saved.get(number, 0) < shard.next
+                for number, shard in self.logstore.shards.items()
+            )
 
     def _watch(self) -> None:
         while not self._watching.wait(0.3):
