@@ -224,8 +224,9 @@ class ReadClient:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"expected a cursor, got {value!r:.40}")
-    if len(value) > _LONGEST_CURSOR:
-        raise ValueError(f"expected a cursor, got {len(value)} characters")
+    # It has to stand in a URL and in a checkpoint.
+    if len(value) > _LONGEST_CURSOR or not (value.isascii() and value.isprintable()):
+        raise ValueError(f"expected a cursor, got {value!r:.40}")
     return value
 
 
