@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any, Callable
 
 import pytest
@@ -190,3 +191,39 @@ def test_a_group_without_a_time_out_is_a_fault(service: Service) -> None:
     service.says("ListConsumerGroup", f'[{{"name":"{GROUP}","timeout":0,"order":false}}]'.encode())
     with pytest.raises(ServiceFault, match="time-out of 0 s"):
         group_status(service.client)
+
+
+def test_shards_that_are_not_there_start_no_threads(
+    service: Service, cloud: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put(0, groups=3)
+    service.says("HeartBeat", json.dumps([0, "0", 0, -1, *range(1000, 2500)]).encode())
+    before = threading.active_count()
+    most = before
+    member = cloud.member(watch_interval=0.2)
+    eventually(lambda: set(cloud.delivered()) == cloud.truth != set(), "the shard that is there is read")
+
+    def told() -> bool:
+        nonlocal most
+        most = max(most, threading.active_count())
+        return any(each.name == "shards_not_listed" for each in member.conditions.standing())
+
+    eventually(told, "the others are told")
+    assert member.shards == [0]
+    assert most < before + 40
+    del service.answers["HeartBeat"]
+    eventually(lambda: not told(), "and no more when they are not named any more")
+    assert member.shards == [0]
+
+
+def test_more_shards_than_one_process_reads(
+    service: Service, cloud: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sls_hec_forwarder.sls.consumer.MOST_SHARDS", 1)
+    with cloud.store.lock:
+        cloud.store.split(0)
+    member = cloud.member()
+    eventually(lambda: member.conditions.stands("shards_too_many", ""))
+    assert len(member.shards) == 1
+    other = cloud.member("b")
+    eventually(lambda: other.shards and not member.conditions.stands("shards_too_many", ""), "it has a share")

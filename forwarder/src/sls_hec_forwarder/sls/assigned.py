@@ -23,11 +23,9 @@ _SHOWN: Final = 5
 
 
 class Assigned:
-    """`list_again` is called when an answer names a shard that is not known; it must not block."""
+    """Opens `most` shards. `list_again` is called when one is named that is not known; it must not block."""
 
-    def __init__(
-        self, conditions: Conditions, list_again: Callable[[], None], most: int = MOST_SHARDS
-    ) -> None:
+    def __init__(self, conditions: Conditions, list_again: Callable[[], None], most: int) -> None:
         self._conditions = conditions
         self._list_again = list_again
         self._most = most

@@ -16,7 +16,7 @@ from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.health.facts import Facts
 from sls_hec_forwarder.settings.model import Settings, SlsSettings
 from sls_hec_forwarder.sls import group as groups
-from sls_hec_forwarder.sls.assigned import Assigned
+from sls_hec_forwarder.sls.assigned import MOST_SHARDS, Assigned
 from sls_hec_forwarder.sls.checkpoints import Checkpoints
 from sls_hec_forwarder.sls.client import Shard, SlsClient
 from sls_hec_forwarder.sls.credentials import Reread, credentials_for
@@ -95,7 +95,7 @@ class Consumer:
         self._checkpoints = Checkpoints(
             settings.relay.checkpoint_interval, self._client.checkpoints, conditions
         )
-        self._assigned = Assigned(conditions, self._list_again)
+        self._assigned = Assigned(conditions, self._list_again, MOST_SHARDS)
         self._drain_time = settings.relay.stop_timeout
         self._readers: dict[int, ShardReader] = {}
         self._threads: set[ShardReader] = set()  # those, and others whose thread has not ended yet
