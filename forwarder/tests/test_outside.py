@@ -218,3 +218,5 @@ def test_what_does_not_print_can_be_seen() -> None:
     assert plain("Größe 快 🎉") == "Größe 快 🎉"
     assert plain("abcdef", 3) == "abc..."
     assert plain("abc", 3) == "abc"
+    assert plain("\x1b" * 5, 6) == "\\x1b\\x..."
+    assert plain("\x1b" * 2, 8) == "\\x1b\\x1b"

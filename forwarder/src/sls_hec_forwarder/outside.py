@@ -141,11 +141,11 @@ def plain(text: str, longest: int | None = None) -> str:
     """`text` as one line that every terminal, file and encoder takes: all that does not print is escaped.
 
     That is control characters and escape sequences, characters without width or that turn the direction of
-    writing, line separators and halves of characters. Cut after `longest` characters, "..." is added then.
+    writing, line separators and halves of characters. It is cut after `longest` characters; "..." tells so.
     """
-    cut = longest is not None and len(text) > longest
-    if cut:
-        text = text[:longest]
-    if not text.isprintable():
-        text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-    return f"{text}..." if cut else text
+    shown = text if longest is None else text[:longest]
+    if not shown.isprintable():
+        shown = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in shown)
+    if longest is not None and (len(text) > longest or len(shown) > longest):
+        return f"{shown[:longest]}..."
+    return shown

@@ -199,7 +199,7 @@ def line(**changes: str) -> bytes:
         {"refusals": "9" * 18},
         {"tried": '{"index":["i"]}'},
         {"tried": '{"index":1}'},
-        {"text": json.dumps("x" * 5000)},
+        {"text": json.dumps("x" * 70_000)},
         {"envelope": r'"\ud800"'},
         {"envelope": "NaN"},
         {"more": DEEP},

@@ -42,7 +42,7 @@ FILE_BYTES: Final = 4 * 1024 * 1024
 _SIZE_AGE: Final = 15.0
 #: Longest line (bytes): that of no log of SLS comes near. Longest of the texts in it, but for the envelope.
 LONGEST_LINE: Final = 32 * 1024 * 1024
-_LONGEST_TEXT: Final = 4096
+_LONGEST_TEXT: Final = 65_536
 #: An event that was refused more often than that was not.
 _MOST_REFUSALS: Final = 10**9
 
