@@ -6,9 +6,17 @@ does about it, what to do. Messages never hold a token or a key.
 
 from __future__ import annotations
 
+from sls_hec_forwarder.outside import plain
+
+#: Longest message (characters); servers may say more.
+_LONGEST = 4000
+
 
 class RelayError(Exception):
-    """Base of the relay's own errors; never raised itself."""
+    """Base of the relay's own errors; never raised itself. Its message is one plain line."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(plain(message, _LONGEST))
 
 
 class TransientError(RelayError):

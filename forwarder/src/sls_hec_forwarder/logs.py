@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from sls_hec_forwarder.outside import plain
 from sls_hec_forwarder.settings.model import RelaySettings
 
 _PACKAGE = "sls_hec_forwarder"
@@ -75,10 +76,10 @@ class TextFormatter(logging.Formatter):
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{_moment(record)} {record.levelname} {_logger(record)}: {_one_line(record.getMessage())}"
+        line = f"{_moment(record)} {record.levelname} {_logger(record)}: {plain(record.getMessage())}"
         fields = _fields(record)
         if fields:
-            line += f" ({', '.join(f'{name}={_one_line(str(value))}' for name, value in fields.items())})"
+            line += f" ({', '.join(f'{name}={plain(str(value))}' for name, value in fields.items())})"
         trace = _trace(self, record)
         return self._secrets.hide(f"{line}\n{trace}" if trace else line)
 
@@ -103,7 +104,7 @@ class JsonFormatter(logging.Formatter):
         trace = _trace(self, record)
         if trace:
             line["traceback"] = trace
-        return self._secrets.hide(json.dumps(line, ensure_ascii=False, default=str))
+        return self._secrets.hide(json.dumps(line, default=str))
 
 
 class _File(logging.handlers.RotatingFileHandler):
@@ -216,11 +217,5 @@ def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
         parts.append(formatter.formatException(record.exc_info))
     if record.stack_info:
         parts.append(formatter.formatStack(record.stack_info))
-    return "\n".join(parts)
-
-
-def _one_line(text: str) -> str:
-    """`text` with control characters escaped: a server's words must not look like a line of ours."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    # Errors quote others, line feeds and all: no line of a traceback may look like one of the log.
+    return "\n".join(f"  {plain(line)}" for part in parts for line in part.split("\n"))

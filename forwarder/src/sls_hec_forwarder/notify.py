@@ -8,6 +8,8 @@ import socket
 import time
 from collections.abc import Mapping
 
+from sls_hec_forwarder.outside import plain
+
 #: systemd reads the socket at once; a message that cannot be sent in this time (seconds) is given up.
 _TIMEOUT = 1.0
 #: Characters of a status that are sent.
@@ -65,8 +67,7 @@ class Notifier:
         if connection is None or not lines:
             return
         try:
-            # A lone surrogate, in the words of others, has no UTF-8.
-            connection.sendto("\n".join(lines).encode(errors="backslashreplace"), self._address)
+            connection.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:
             if not self._warned:
                 self._warned = True
@@ -74,8 +75,8 @@ class Notifier:
 
 
 def _status(text: str) -> list[str]:
-    # Words of others stand in it. systemd drops a message with a NUL, and what does not fit in a datagram.
-    line = " ".join(text[:_LONGEST].replace("\0", " ").split())
+    # Words of others stand in it; systemd drops a message with a NUL, and what does not fit in a datagram.
+    line = plain(" ".join(text[:_LONGEST].split()))
     return [f"STATUS={line}"] if line else []
 
 

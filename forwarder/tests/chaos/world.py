@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sls_hec_forwarder.hec import deadletter
+from sls_hec_forwarder.hec import deadletter, spool_files
 from sls_hec_standins.hec.standin import HecStandin
 from sls_hec_standins.hec.tokens import Token
 from sls_hec_standins.http import ServerTls
@@ -257,7 +257,7 @@ class World(Site):
     def dead_letters(self) -> Counter[str]:
         """What was saved as dead letters, by identity."""
         found: Counter[str] = Counter()
-        for path in deadletter.files(self.spool):
+        for path in spool_files.files(self.spool):
             found.update(identity(letter) for letter in deadletter.read(path))
         if self.sdk_dead.exists():
             found.update(self.sdk_dead.read_text().split())

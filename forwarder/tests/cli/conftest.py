@@ -48,8 +48,12 @@ class World:
 
     def start(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
         """The command, running."""
+        return self.start_program([sys.executable, "-m", "sls_hec_forwarder.cli", *arguments], **more)
+
+    def start_program(self, program: list[str], **more: Any) -> subprocess.Popen[str]:
+        """A program with the settings of the world, running."""
         return subprocess.Popen(
-            [sys.executable, "-m", "sls_hec_forwarder.cli", *arguments],
+            program,
             env=self.environ(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

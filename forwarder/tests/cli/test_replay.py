@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, files, pack_letter, read
+from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, pack_letter, read
+from sls_hec_forwarder.hec.spool_files import files
 from sls_hec_forwarder.replay.resend import WINDOW
 from sls_hec_forwarder.replay.spoolfile import SpoolFile
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from sls_hec_forwarder.cli.run import MALLOC, PYPY_GC
-from sls_hec_forwarder.hec.deadletter import files, read
+from sls_hec_forwarder.hec.deadletter import read
+from sls_hec_forwarder.hec.spool_files import files
 
 from .conftest import TIMEOUT, World, ended
 

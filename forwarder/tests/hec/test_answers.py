@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sls_hec_forwarder.hec.acks import parse_answers
 from sls_hec_forwarder.hec.answers import CLOUD_BODY_BYTES, Action, Answer, advice, classify
 
 HTML = b"<html><head><title>Bad</title></head><body>Bad</body></html>"
@@ -206,3 +207,61 @@ def test_any_answer_has_a_meaning(status: int, headers: dict[str, str], answer: 
 
 def test_nesting_that_no_parser_survives_is_no_success() -> None:
     assert classify(200, {}, b"[" * 60_000).action is Action.HOLD
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Infinity",
+        "-Infinity",
+        "NaN",
+        "1e400",
+        "9" * 400,
+        "9" * 20_000,
+        "-1",
+        "1.5",
+        "[" * 100_000,
+        r'"\ud800"',
+    ],
+    ids=lambda value: value[:9],
+)
+def test_a_number_that_cannot_be_is_none(value: str) -> None:
+    for name in ("code", "invalid-event-number", "ackId"):
+        found = classify(503, {}, f'{{"text":"busy","{name}":{value}}}'.encode(), now=0.0)
+        assert found.action is Action.RETRY
+        assert (found.code, found.invalid_event, found.accepted_prefix, found.ack_id) == (None, None, 0, None)
+        assert classify(200, {}, f'{{"text":"Success","code":{value}}}'.encode()).action is Action.HOLD
+    assert not parse_answers(f'{{"acks":{{"{value}":true}}}}'.encode())
+    assert not parse_answers(f'{{"acks":{{"1":true,"2":{value}}}}}'.encode()) or not value.startswith("[")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Fri, 31 Dec 99999999999 23:59:59 GMT",
+        "9" * 400,
+        "9" * 20_000,
+        "Thu, 01 Jan 1960 00:00:00 GMT",
+        "\ud800",
+        "²",
+    ],
+    ids=lambda value: ascii(value[:9]),
+)
+def test_a_time_that_cannot_be_is_none(value: str) -> None:
+    assert classify(503, {"retry-after": value}, b"", now=0.0).retry_after is None
+
+
+def test_what_does_not_print_is_escaped() -> None:
+    found = classify(503, {}, body(9, text="\ud800\x1b[2J\x9b \u202e\u200b"))
+    assert found.text == "\\ud800\\x1b[2J\\x9b \\u202e\\u200b"
+
+
+def test_any_other_error_of_an_answer_is_a_reason_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absurd(_: bytes) -> None:
+        raise OverflowError("cannot convert float infinity to integer")
+
+    monkeypatch.setattr("sls_hec_forwarder.hec.answers.json_object", absurd)
+    found = classify(200, {}, body(0))
+    assert found.action is Action.RETRY
+    assert found.may_have_taken
+    assert "OverflowError" in str(found)

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, SpoolFull, files, read
+from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, SpoolFull, read
+from sls_hec_forwarder.hec.spool_files import files
 
 MIB = 1 << 20
 

@@ -14,8 +14,9 @@ from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec import refusals
 from sls_hec_forwarder.hec.answers import Action, Answer, classify
-from sls_hec_forwarder.hec.deadletter import Spool, files, read
+from sls_hec_forwarder.hec.deadletter import Spool, read
 from sls_hec_forwarder.hec.refusals import BURY_AFTER, BURY_AT, HALVE_AT, REPORT_AT, Evidence, Next, Refusals
+from sls_hec_forwarder.hec.spool_files import files
 from sls_hec_standins.hec import HecStandin
 from sls_hec_standins.http import Fault
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, files, pack_letter, read
+from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, pack_letter, read
+from sls_hec_forwarder.hec.spool_files import files
 from sls_hec_forwarder.replay.resend import WINDOW, GivenUp, Resend, Result
 from sls_hec_forwarder.replay.selection import Selection
 from sls_hec_forwarder.replay.spoolfile import SpoolFile

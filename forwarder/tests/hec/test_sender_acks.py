@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from sls_hec_forwarder.hec.deadletter import Spool, files, read
+from sls_hec_forwarder.hec.deadletter import Spool, read
+from sls_hec_forwarder.hec.spool_files import files
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
 from sls_hec_standins.http import Fault
 

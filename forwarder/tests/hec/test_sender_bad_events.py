@@ -17,10 +17,11 @@ from sls_hec_forwarder.health.catalogue import Severity
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.answers import classify
 from sls_hec_forwarder.hec.custody import Custody
-from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, files, read
+from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, read
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.outcomes import DeadLetters, Outcomes
 from sls_hec_forwarder.hec.refusals import Refusals
+from sls_hec_forwarder.hec.spool_files import files
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
 from sls_hec_standins.http import Fault
 

@@ -78,6 +78,24 @@ def test_the_words_of_a_server_cannot_forge_a_line(tmp_path: Path) -> None:
     assert "\x1b" not in (tmp_path / "log").read_text()
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_words_of_others_are_plain_wherever_they_stand(tmp_path: Path, form: str) -> None:
+    log = configured(tmp_path / "log", log_format=form)
+    bad = "\ud800\x1b[2J\x9b2J \u202e\u2066\u200b\u2028\x85\r\n2026-01-31T08:00:00.123Z INFO all is well"
+    log.warning("it said: %s", bad)
+    log.warning("field", extra={"said": bad})
+    try:
+        raise ValueError(bad) from KeyError(bad)
+    except ValueError:
+        log.exception("traceback")
+    written = (tmp_path / "log").read_bytes()
+    lines = written.decode("utf-8").split("\n")[:-1]
+    assert all(line.isprintable() for line in lines)
+    assert sum(line.startswith(("2026-01-31", "{")) for line in lines) == (3 if form == "json" else 0)
+    assert written.isascii()
+    assert b"ud800" in written
+
+
 def test_only_what_the_level_lets_through(tmp_path: Path) -> None:
     log = configured(tmp_path / "log", log_level="warning")
     log.info("not this")

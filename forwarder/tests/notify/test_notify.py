@@ -72,7 +72,7 @@ def test_the_words_of_others_can_be_sent_whatever_they_are(systemd: tuple[str, s
     name, listener = systemd
     notifier = Notifier({"NOTIFY_SOCKET": name})
     notifier.ready("no answer from \ud800\0x")
-    assert listener.recv(4096) == b"READY=1\nSTATUS=no answer from \\ud800 x"
+    assert listener.recv(4096) == b"READY=1\nSTATUS=no answer from \\ud800\\x00x"
     notifier.ready("\u5feb" * 1_000_000)
     assert listener.recv(65536).startswith(b"READY=1\nSTATUS=\xe5\xbf\xab")
     notifier.close()

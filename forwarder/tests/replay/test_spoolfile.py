@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, files, read
+from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, read
+from sls_hec_forwarder.hec.spool_files import files
 from sls_hec_forwarder.replay.spoolfile import PART, SpoolFile, SpoolFileError
 
 MIB = 1 << 20

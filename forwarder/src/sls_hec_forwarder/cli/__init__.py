@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from sls_hec_forwarder.cli.arguments import parser
+from sls_hec_forwarder.cli.output import complain, flush, prepare
 from sls_hec_forwarder.errors import SettingsError
 from sls_hec_forwarder.stderr import make_harmless
 
@@ -25,16 +26,16 @@ EXIT_WRONG = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
     make_harmless()
+    prepare()
     arguments = parser().parse_args(argv)
     # `run` adds handlers; the other commands say themselves what is to be said.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         status: int = arguments.command(arguments)
-        if sys.stdout is not None:  # None: it was closed from the start
-            sys.stdout.flush()
+        flush()
     except SettingsError as error:
         for problem in error.problems:
-            print(problem, file=sys.stderr)
+            complain(problem)
         return EXIT_WRONG
     except KeyboardInterrupt:
         return EXIT_OK

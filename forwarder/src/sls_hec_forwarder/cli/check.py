@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
-import sys
 
 from sls_hec_forwarder import settings as configuration
+from sls_hec_forwarder.cli.output import flush, say, say_json
 from sls_hec_forwarder.errors import SettingsError
 from sls_hec_forwarder.settings.env_file import environment
 
@@ -22,7 +21,7 @@ def command(arguments: argparse.Namespace) -> int:
         settings = configuration.load(environment(os.environ, arguments.env_file))
     except SettingsError as error:
         if arguments.json:
-            print(json.dumps({"ok": False, "problems": error.problems, "checks": []}, ensure_ascii=False))
+            say_json({"ok": False, "problems": error.problems, "checks": []})
         raise
 
     from sls_hec_forwarder.checks import Result, Status, check
@@ -37,16 +36,16 @@ def command(arguments: argparse.Namespace) -> int:
         results.append(result)
         if not arguments.json:
             where = f"{result.where}: " if result.where else ""
-            print(
+            say(
                 f"{result.status.value:<{_STATUS}}  {result.area:<{_AREA}}  {result.what:<{_WHAT}}  "
                 f"{where}{result.text}"
             )
-            sys.stdout.flush()
+            flush()
     failed = sum(result.status is Status.FAILED for result in results)
     if arguments.json:
         checks = [{**dataclasses.asdict(result), "status": result.status.value.lower()} for result in results]
-        print(json.dumps({"ok": not failed, "problems": [], "checks": checks}, ensure_ascii=False))
+        say_json({"ok": not failed, "problems": [], "checks": checks})
     else:
         warnings = sum(result.status is Status.WARNING for result in results)
-        print(f"\n{len(results)} findings, {failed} failed, {warnings} warnings")
+        say("", f"{len(results)} findings, {failed} failed, {warnings} warnings")
     return 1 if failed else 0

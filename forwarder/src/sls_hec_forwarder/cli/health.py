@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import json
 import os
 import socket
-import sys
 from typing import Any
 
 from sls_hec_forwarder import settings as configuration
-from sls_hec_forwarder.cli.output import duration, plain, table
+from sls_hec_forwarder.cli.output import complain, duration, say, say_json, table
+from sls_hec_forwarder.outside import parse_json
 from sls_hec_forwarder.settings.env_file import environment
 
 #: Patience (seconds) with the instance, and the bytes of its answer that are read at most.
@@ -31,15 +30,17 @@ def command(arguments: argparse.Namespace) -> int:
     where = configuration.load_one(environment(os.environ, arguments.env_file), "RELAY_METRICS")
     try:
         report = ask(where)
+        lines = page(report)
     except NotAnswered as problem:
         if arguments.json:
-            print(
-                json.dumps({"status": "unknown", "ready": False, "conditions": [], "problem": str(problem)})
-            )
+            say_json({"status": "unknown", "ready": False, "conditions": [], "problem": str(problem)})
         else:
-            print(problem, file=sys.stderr)
+            complain(problem)
         return 1
-    print(json.dumps(report) if arguments.json else page(report))
+    if arguments.json:
+        say_json(report)
+    else:
+        say(*lines)
     failing = report["status"] in _FAILING[arguments.fail_on]
     return 1 if failing or (not report["ready"] and arguments.fail_on != "never") else 0
 
@@ -54,10 +55,10 @@ def ask(where: str) -> dict[str, Any]:
     try:
         connection.sock = _connect(where)
         connection.request("GET", "/healthz")
-        report = json.loads(connection.getresponse().read(_LARGEST))
+        report = parse_json(connection.getresponse().read(_LARGEST))
         if not isinstance(report, dict) or not {"status", "ready", "conditions"} <= report.keys():
             raise ValueError("not a health report")
-    except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise NotAnswered(
             f"no answer at RELAY_METRICS={where} ({reason}): is the instance running?"
@@ -80,8 +81,17 @@ def _connect(where: str) -> socket.socket:
     return socket.create_connection(("127.0.0.1", int(where)), _TIMEOUT)
 
 
-def page(report: dict[str, Any]) -> str:
-    """The report for people."""
+def page(report: dict[str, Any]) -> list[str]:
+    """The report for people, by lines. Raises NotAnswered when it is none."""
+    try:
+        return _page(report)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise NotAnswered(
+            f"what answers at RELAY_METRICS sends no health report ({type(error).__name__}): is it the relay?"
+        ) from error
+
+
+def _page(report: dict[str, Any]) -> list[str]:
     shards = report.get("shards", {})
     lag = shards.get("worst_lag_seconds")
     lines = [
@@ -90,10 +100,8 @@ def page(report: dict[str, Any]) -> str:
         f"lag {'unknown' if lag is None else duration(lag)}"
     ]
     lines += [
-        plain(
-            f"{each['severity'].upper()} {each['name']} {each['subject']} since {each['since']} "
-            f"({each['count']} times): {each['text']}; {each['does']}; {each['todo']}"
-        )
+        f"{each['severity'].upper()} {each['name']} {each['subject']} since {each['since']} "
+        f"({each['count']} times): {each['text']}; {each['does']}; {each['todo']}"
         for each in report["conditions"]
     ]
     held = [
@@ -109,5 +117,5 @@ def page(report: dict[str, Any]) -> str:
     ]
     if held:
         titles = ("SHARD", "PHASE", "LAG", "OLDEST UNDELIVERED", "LAST PULL", "DELIVERY", "CHECKPOINT")
-        lines += ["", table(held, titles)]
-    return "\n".join(lines)
+        lines += ["", *table(held, titles)]
+    return lines

@@ -1,17 +1,49 @@
-"""Tables for people."""
+"""The one place that prints: what others wrote reaches the terminal as plain lines, or as ASCII JSON."""
 
 from __future__ import annotations
 
+import io
+import json
+import sys
 from collections.abc import Sequence
+from typing import Any
+
+from sls_hec_forwarder.outside import plain
 
 
-def table(rows: Sequence[Sequence[str]], titles: Sequence[str] = ()) -> str:
-    """Columns under each other; the last one is not padded. No line feed at the end."""
-    lines = [titles, *rows] if titles else list(rows)
+def prepare() -> None:
+    """What the terminal's encoding lacks is escaped; it shall not end the program."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def say(*lines: str) -> None:
+    """To standard output, each of them one line."""
+    for line in lines:
+        print(plain(line))
+
+
+def say_json(value: Any) -> None:
+    """To standard output, as one line."""
+    print(json.dumps(value))
+
+
+def complain(line: object) -> None:
+    """To standard error, as one line."""
+    print(plain(str(line)), file=sys.stderr)
+
+
+def flush() -> None:
+    """Whoever waits for the output gets it now."""
+    if sys.stdout is not None:  # None: it was closed from the start
+        sys.stdout.flush()
+
+
+def table(rows: Sequence[Sequence[str]], titles: Sequence[str] = ()) -> list[str]:
+    """Lines with columns under each other; the last one is not padded."""
+    lines = [[plain(cell) for cell in line] for line in ([titles, *rows] if titles else rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))] if lines else []
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
-    )
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
 
 
 def duration(seconds: float | None) -> str:
@@ -26,8 +58,3 @@ def duration(seconds: float | None) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
-
-
-def plain(text: str) -> str:
-    """`text` without what could move a terminal's cursor."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

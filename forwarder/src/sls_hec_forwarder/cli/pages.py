@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from datetime import datetime, timezone
+from typing import Any
 
 from sls_hec_forwarder.cli.output import duration, table
 from sls_hec_forwarder.sls.inspect import GroupStatus
@@ -14,8 +14,8 @@ from sls_hec_forwarder.standing import ShardRow, consumer_rows, shard_rows
 _STEADY = 0.05
 
 
-def as_json(now: GroupStatus, before: GroupStatus | None) -> str:
-    """One line of JSON."""
+def as_object(now: GroupStatus, before: GroupStatus | None) -> dict[str, Any]:
+    """As an object."""
     shards = [
         {
             **dataclasses.asdict(row.now),
@@ -24,19 +24,16 @@ def as_json(now: GroupStatus, before: GroupStatus | None) -> str:
         }
         for row in shard_rows(now, before)
     ]
-    return json.dumps(
-        {
-            "taken_at": now.taken_at,
-            "group": dataclasses.asdict(now.group),
-            "shards": shards,
-            "consumers": [dataclasses.asdict(row) for row in consumer_rows(now)],
-        },
-        ensure_ascii=False,
-    )
+    return {
+        "taken_at": now.taken_at,
+        "group": dataclasses.asdict(now.group),
+        "shards": shards,
+        "consumers": [dataclasses.asdict(row) for row in consumer_rows(now)],
+    }
 
 
-def as_text(place: str, now: GroupStatus, before: GroupStatus | None) -> str:
-    """Tables of shards and consumers; `place` is project/logstore."""
+def as_text(place: str, now: GroupStatus, before: GroupStatus | None) -> list[str]:
+    """Tables of shards and consumers, by lines; `place` is project/logstore."""
     order = "in order" if now.group.in_order else "not in order"
     rows = shard_rows(now, before)
     shards = [
@@ -60,14 +57,16 @@ def as_text(place: str, now: GroupStatus, before: GroupStatus | None) -> str:
         for row in consumer_rows(now)
     ]
     free = [str(row.now.shard) for row in rows if not row.now.owner]
-    parts = [
+    lines = [
         f"{place}, group {now.group.name}: time-out {now.group.timeout} s, {order}; {_moment(now.taken_at)}",
-        table(shards, ("SHARD", "OWNER", "CHECKPOINT", "ITS TIME", "LAG", "GROUPS", "TREND")),
-        table(consumers, ("CONSUMER", "SHARDS", "CHECKPOINT SAVED")) if consumers else "no consumer is alive",
+        "",
+        *table(shards, ("SHARD", "OWNER", "CHECKPOINT", "ITS TIME", "LAG", "GROUPS", "TREND")),
+        "",
     ]
-    if free and consumers:
-        parts.append(f"without an owner: {', '.join(free)}")
-    return "\n\n".join(parts)
+    if not consumers:
+        return [*lines, "no consumer is alive"]
+    lines += table(consumers, ("CONSUMER", "SHARDS", "CHECKPOINT SAVED"))
+    return [*lines, "", f"without an owner: {', '.join(free)}"] if free else lines
 
 
 def _position(row: ShardRow) -> str:

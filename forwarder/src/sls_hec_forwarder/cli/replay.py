@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
-import sys
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from sls_hec_forwarder import settings as configuration
-from sls_hec_forwarder.cli.output import plain, table
+from sls_hec_forwarder.cli.output import complain, say, say_json, table
 from sls_hec_forwarder.cli.replay_send import Sending, edits_of, unreadable
 from sls_hec_forwarder.errors import SettingsError
 from sls_hec_forwarder.hec.deadletter import DeadLetter, moment
@@ -40,7 +39,7 @@ def command(arguments: argparse.Namespace) -> int:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        print(f"{error.filename or folder}: {error.strerror or error}", file=sys.stderr)
+        complain(f"{error.filename or folder}: {error.strerror or error}")
         return 1
 
 
@@ -60,9 +59,11 @@ def _selection(arguments: argparse.Namespace) -> Selection:
 
 
 def _complain(reading: Reading) -> int:
-    for path, count in reading.unreadable.items():
-        print(unreadable(path, count), file=sys.stderr)
-    return 1 if reading.unreadable else 0
+    problems = [unreadable(path, count) for path, count in reading.unreadable.items()]
+    problems += reading.left_alone
+    for problem in problems:
+        complain(problem)
+    return 1 if problems else 0
 
 
 @dataclasses.dataclass
@@ -89,7 +90,7 @@ def _list(folder: Path, selection: Selection, settings: Settings, as_json: bool)
         for (name, reason, status, code, text), group in groups.items():
             what = {"file": name, "reason": reason, "status": status, "code": code, "text": text}
             times = {"first": moment(group.first), "last": moment(group.last)}
-            print(json.dumps({**what, **dataclasses.asdict(group), **times}))
+            say_json({**what, **dataclasses.asdict(group), **times})
         return _complain(reading)
     titles = ("FILE", "EVENTS", "REASON", "STATUS", "CODE", "FIRST", "LAST", "REFUSED", "TEXT")
     rows = [
@@ -102,38 +103,43 @@ def _list(folder: Path, selection: Selection, settings: Settings, as_json: bool)
             moment(group.first),
             moment(group.last),
             f"{group.refusals} x",
-            plain(text),
+            text,
         )
         for (name, reason, status, code, text), group in groups.items()
     ]
     if rows:
-        print(table(rows, titles) + "\n")
+        say(*table(rows, titles), "")
     events = sum(group.events for group in groups.values())
     files = len({name for name, *_ in groups})
-    print(f"{events} events in {files} files; {reading.bytes} of at most {settings.relay.spool_bytes} bytes")
+    say(f"{events} events in {files} files; {reading.bytes} of at most {settings.relay.spool_bytes} bytes")
     return _complain(reading)
 
 
 def _show(folder: Path, selection: Selection, arguments: argparse.Namespace) -> int:
     reading = Reading(folder, selection)
     for name, letter in islice(reading.letters(), arguments.limit):
-        print(_record(name, letter, arguments.json))
+        if arguments.json:
+            say_json(_object(name, letter))
+        else:
+            say(*_lines(name, letter))
     return _complain(reading)
 
 
-def _record(name: str, letter: DeadLetter, as_json: bool) -> str:
+def _object(name: str, letter: DeadLetter) -> dict[str, Any]:
+    return {"file": name, **letter.fields()}
+
+
+def _lines(name: str, letter: DeadLetter) -> list[str]:
     fields = letter.fields()
-    if as_json:
-        return json.dumps({"file": name, **fields})
     code = "" if letter.code is None else f", code {letter.code}"
     lines = [
-        f"{fields['time']}  {letter.reason}: {plain(letter.text)} (HTTP {letter.status}{code})",
-        f"  shard {letter.shard}, id {fields['id'] or '-'}, by {plain(letter.endpoint)}, in {name}",
+        f"{fields['time']}  {letter.reason}: {letter.text} (HTTP {letter.status}{code})",
+        f"  shard {letter.shard}, id {fields['id'] or '-'}, by {letter.endpoint}, in {name}",
     ]
     if letter.again is not None:
-        tried = "".join(f", with {key} {plain(value)}" for key, value in letter.tried.items())
+        tried = "".join(f", with {key} {value}" for key, value in letter.tried.items())
         lines.append(f"  refused {letter.refusals} times, the last time at {moment(letter.again)}{tried}")
-    return "\n".join([*lines, f"  {plain(fields['envelope'])}"])
+    return [*lines, f"  {fields['envelope']}"]
 
 
 def _dry_run(folder: Path, selection: Selection, arguments: argparse.Namespace) -> int:
@@ -144,13 +150,13 @@ def _dry_run(folder: Path, selection: Selection, arguments: argparse.Namespace) 
             envelope = edited(letter.envelope, edits)
         except CannotSend as problem:
             unsent += 1
-            print(f"{name}: id {letter.fields()['id'] or '-'}: cannot be sent: {problem}", file=sys.stderr)
+            complain(f"{name}: id {letter.fields()['id'] or '-'}: cannot be sent: {problem}")
             continue
         sent += 1
         if arguments.json:
-            print(_record(name, dataclasses.replace(letter, envelope=envelope), as_json=True))
+            say_json(_object(name, dataclasses.replace(letter, envelope=envelope)))
     if not arguments.json:
-        print(
+        say(
             f"{sent} would be sent, in {sent / arguments.rate:.0f} s at least; "
             f"{unsent} cannot be sent as they are"
         )

@@ -5,20 +5,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import json
 import logging
 import signal
-import sys
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Callable
 
 from sls_hec_forwarder import settings as configuration
-from sls_hec_forwarder.cli.output import plain
+from sls_hec_forwarder.cli.output import complain, flush, say, say_json
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.logs import Secrets
-from sls_hec_forwarder.replay.reading import chosen_files
+from sls_hec_forwarder.replay.reading import chosen_files, left_alone
 from sls_hec_forwarder.replay.resend import GivenUp, Resend
 from sls_hec_forwarder.replay.selection import KEYS, Selection
 from sls_hec_forwarder.replay.spoolfile import SpoolFile, SpoolFileError
@@ -48,7 +46,7 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self._secrets.hide(self.format(record))
-        print(" ".join(plain(each) for each in text.splitlines()), file=sys.stderr)
+        complain(" ".join(text.splitlines()))
 
 
 class Sending:
@@ -96,6 +94,8 @@ class Sending:
         return read
 
     def _files(self, resend: Resend) -> None:
+        for line in left_alone(self._folder, self._selection):
+            self._fail(line)
         for path in chosen_files(self._folder, self._selection):
             if resend.stop.is_set() or self._left == 0:
                 return
@@ -123,21 +123,21 @@ class Sending:
         result = resend.file(file, numbers)
         if not self._arguments.json:
             left = len(numbers) - result.accepted - result.refused - result.unsent
-            print(f"{file.path.name}: {_counts(dataclasses.asdict(result), left)}")
-            sys.stdout.flush()
+            say(f"{file.path.name}: {_counts(dataclasses.asdict(result), left)}")
+            flush()
 
     def _fail(self, text: str) -> None:
         self._failed = True
-        print(text, file=sys.stderr)
+        complain(text)
 
     def _report(self, resend: Resend) -> int:
         total = dataclasses.asdict(resend.total)
         if resend.stop.is_set():
             self._fail("interrupted; what was not accepted is still there")
         if self._arguments.json:
-            print(json.dumps(total))
+            say_json(total)
         else:
-            print(_counts(total))
+            say(_counts(total))
         return 1 if self._failed or resend.total.refused or resend.total.unsent else 0
 
 

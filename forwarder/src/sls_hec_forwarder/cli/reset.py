@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
-import sys
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from sls_hec_forwarder import settings as configuration
-from sls_hec_forwarder.cli.output import duration, table
+from sls_hec_forwarder.cli.output import complain, duration, flush, say, say_json, table
 from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.settings.env_file import environment
 
@@ -53,7 +51,8 @@ def _reset(client: ReadClient, writer: SlsClient | None, arguments: argparse.Nam
     try:
         planned = plan(client, arguments.to, arguments.shard or ())
         if not arguments.json:
-            print(f"{where}\n\n{_text(planned)}\n", flush=True)
+            say(where, "", *_text(planned), "")
+            flush()
         if planned.members:
             raise MembersAlive(planned.members, planned.timeout)
         if writer is not None:
@@ -62,18 +61,18 @@ def _reset(client: ReadClient, writer: SlsClient | None, arguments: argparse.Nam
     except RelayError as error:
         problem = str(error)
     if arguments.json:
-        print(json.dumps(_fields(where, planned, done, problem), ensure_ascii=False))
+        say_json(_fields(where, planned, done, problem))
     elif done:
         shards = ", ".join(f"{move.shard} at {move.after.cursor}" for move in done)
-        print(f"changed, and read back: shard {shards}")
+        say(f"changed, and read back: shard {shards}")
     elif planned and not problem:
-        print("nothing is changed; with --yes it will be")
+        say("nothing is changed; with --yes it will be")
     if problem:
-        print(problem, file=sys.stderr)
+        complain(problem)
     return 1 if problem else 0
 
 
-def _text(planned: Plan) -> str:
+def _text(planned: Plan) -> list[str]:
     rows = [
         (
             str(move.shard),

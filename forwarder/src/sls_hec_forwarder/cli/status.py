@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sls_hec_forwarder import settings as configuration
+from sls_hec_forwarder.cli.output import complain, flush, say, say_json
 from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.settings.env_file import environment
 
 if TYPE_CHECKING:
+    from sls_hec_forwarder.sls.inspect import GroupStatus
     from sls_hec_forwarder.sls.read_client import ReadClient
 
 _CLEAR = "\x1b[H\x1b[2J"
@@ -31,11 +33,10 @@ def command(arguments: argparse.Namespace) -> int:
     credentials = credentials_for(settings)
     client = ReadClient(settings, settings.consumer, credentials)
     try:
-        for page in _pages(client, arguments):
-            print(page)
-            sys.stdout.flush()
+        for now, before in _looks(client, arguments):
+            _show(client.place, now, before, arguments)
     except RelayError as problem:
-        print(problem, file=sys.stderr)
+        complain(problem)
         return 1
     finally:
         client.close()
@@ -43,19 +44,32 @@ def command(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _pages(client: ReadClient, arguments: argparse.Namespace) -> Iterator[str]:
-    from sls_hec_forwarder.cli.pages import as_json, as_text
+def _looks(
+    client: ReadClient, arguments: argparse.Namespace
+) -> Iterator[tuple[GroupStatus, GroupStatus | None]]:
+    """The group, and how it was at the look before."""
     from sls_hec_forwarder.sls.inspect import group_status
 
     before = None
     if arguments.interval and not arguments.watch:
         before = group_status(client)
         time.sleep(arguments.interval)
-    clear = _CLEAR if sys.stdout.isatty() and arguments.watch and not arguments.json else ""
     while True:
         now = group_status(client)
-        yield clear + (as_json(now, before) if arguments.json else as_text(client.place, now, before))
+        yield now, before
         if not arguments.watch:
             return
         before = now
         time.sleep(max(arguments.interval, _SHORTEST))
+
+
+def _show(place: str, now: GroupStatus, before: GroupStatus | None, arguments: argparse.Namespace) -> None:
+    from sls_hec_forwarder.cli.pages import as_object, as_text
+
+    if arguments.json:
+        say_json(as_object(now, before))
+    else:
+        if arguments.watch and sys.stdout.isatty():
+            sys.stdout.write(_CLEAR)
+        say(*as_text(place, now, before))
+    flush()

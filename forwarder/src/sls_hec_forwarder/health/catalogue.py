@@ -88,6 +88,26 @@ _KINDS: Final = (
         over="every shard has an owner again",
     ),
     Kind(
+        "shards_not_listed",
+        _SLS,
+        _WARNING,
+        "SLS assigns shards to this consumer that the logstore does not have",
+        "these shards are not read, all others are; the shards are listed again and again",
+        "check that SLS_ENDPOINT and SLS_PROXY lead to Alibaba Cloud and nowhere else; if they do, ask their "
+        "support",
+        over="only shards of the logstore are assigned",
+        critical_after=HICCUP,
+    ),
+    Kind(
+        "shards_too_many",
+        _SLS,
+        _CRITICAL,
+        "SLS assigns more shards to this consumer than one process reads",
+        "the shards beyond the bound wait unread until another consumer takes them; all others are read",
+        "run more consumers of the group",
+        over="all assigned shards are read",
+    ),
+    Kind(
         "group_watch_failing",
         _SLS,
         _WARNING,

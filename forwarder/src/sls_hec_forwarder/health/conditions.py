@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from sls_hec_forwarder.health.catalogue import CATALOGUE, Kind, Severity
+from sls_hec_forwarder.outside import plain
 
 _LEVELS = {Severity.WARNING: logging.WARNING, Severity.CRITICAL: logging.ERROR}
 _PACKAGE = "sls_hec_forwarder"
@@ -141,7 +142,7 @@ class Conditions:
 
     def _note(self, name: str, subject: str, text: str, todo: str, cause: str, count: int) -> None:
         kind = CATALOGUE[name]
-        text, todo = safe(text), safe(todo)
+        text, todo = plain(text, _LONGEST), plain(todo, _LONGEST)
         now = self._clock()
         with self._lock:
             self._totals[name] = self._totals.get(name, 0) + count
@@ -181,10 +182,3 @@ class Conditions:
 
 #: Longest text (characters) of a condition; servers may say more.
 _LONGEST = 1000
-
-
-def safe(text: str) -> str:
-    """`text` as one bounded line that every terminal, file and encoder takes: others choose the words."""
-    if not text.isprintable():
-        text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -16,6 +16,7 @@ from typing import Callable, Final, NamedTuple
 
 from sls_hec_forwarder.delivery.batcher import Batch
 from sls_hec_forwarder.hec.answers import json_object
+from sls_hec_forwarder.outside import whole_number
 
 # Splunk forgets channels that are idle for 600 s (maxIdleTime in inputs.conf).
 CHANNEL_IDLE: Final = 300.0
@@ -216,4 +217,4 @@ def parse_answers(body: bytes) -> dict[int, bool] | None:
     if not isinstance(acks, dict):
         return None
     numbers = {key: value for key, value in acks.items() if key.isascii() and key.isdigit() and len(key) < 19}
-    return {int(key): value is True for key, value in numbers.items()}
+    return {whole_number(key): value is True for key, value in numbers.items()}

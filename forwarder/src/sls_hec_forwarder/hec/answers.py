@@ -8,12 +8,12 @@ objects before the bad one are indexed, was observed on Splunk Enterprise 10.4 a
 from __future__ import annotations
 
 import enum
-import json
 import time
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
+
+from sls_hec_forwarder.outside import http_date, parse_json, plain, whole_number
 
 
 class Action(enum.Enum):
@@ -40,6 +40,9 @@ INCORRECT_INDEX: Final = 7
 ACK_DISABLED: Final = 14
 NO_DATA: Final = 5
 _NOT_THE_BODY: Final = (407, 408, 415, 425, 429, 503)
+
+# Longest words (characters) of a collector that are told.
+_LONGEST_TEXT: Final = 200
 
 # Splunk Cloud takes at most a body of this size, and refuses a larger one as if its first event were broken.
 CLOUD_BODY_BYTES: Final = 5 * 1024 * 1024
@@ -123,6 +126,14 @@ def classify(
 
     `headers` have lower-case names; `now` is the wall clock, for a Retry-After that is a date.
     """
+    try:
+        return _classify(status, headers, body, sent_bytes, time.time() if now is None else now)
+    except Exception as error:  # noqa: BLE001 - told by whoever retries; no answer must end a sender
+        text = f"an answer that cannot be interpreted ({type(error).__name__})"
+        return Answer(Action.RETRY, status, text, may_have_taken=True)
+
+
+def _classify(status: int, headers: Mapping[str, str], body: bytes, sent_bytes: int, now: float) -> Answer:
     fields = json_object(body)
     code = _whole(fields.get("code"))
     number = _whole(fields.get("invalid-event-number"))
@@ -143,7 +154,7 @@ def classify(
         invalid_event=invalid,
         accepted_prefix=prefix,
         ack_id=_whole(fields.get("ackId")),
-        retry_after=_retry_after(headers.get("retry-after"), time.time() if now is None else now),
+        retry_after=_retry_after(headers.get("retry-after"), now),
         may_have_taken=row.may_have_taken,
     )
 
@@ -180,20 +191,23 @@ def advice(answer: Answer) -> str:
 def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object in a body; empty for anything else."""
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
+        parsed = parse_json(body)
+    except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}
 
 
 def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    try:
+        return whole_number(value) if isinstance(value, int) else None
+    except ValueError:
+        return None
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
         return ""
-    return " ".join("".join(c if c.isprintable() else " " for c in value[:200]).split())
+    return plain(" ".join(value[:_LONGEST_TEXT].split()))[:_LONGEST_TEXT]
 
 
 def _retry_after(value: str | None, now: float) -> float | None:
@@ -204,6 +218,6 @@ def _retry_after(value: str | None, now: float) -> float | None:
     if value.isascii() and value.isdigit() and len(value) < 10:
         return float(value)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except (TypeError, ValueError, IndexError, OverflowError):
+        return max(0.0, http_date(value) - now)
+    except ValueError:
         return None

@@ -25,16 +25,26 @@ from typing import Any, Callable, Final, Protocol
 from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.hec.envelope import identity
 from sls_hec_forwarder.hec.members import pack, parts
+from sls_hec_forwarder.hec.spool_files import (
+    SUFFIX,
+    Unusable,
+    create_regular,
+    files,
+    open_regular,
+    read_regular,
+    sync_folder,
+    write_all,
+)
+from sls_hec_forwarder.outside import iso_time, parse_json, whole_number
 
-SUFFIX: Final = ".jsonl.gz"
 FILE_BYTES: Final = 4 * 1024 * 1024
 # So old (seconds) what is known of the folder's size may be, where others write and replay too.
 _SIZE_AGE: Final = 15.0
-_TYPES: Final[Mapping[str, type]] = {
-    **dict.fromkeys(("time", "reason", "text", "endpoint", "envelope"), str),
-    **dict.fromkeys(("status", "shard", "refusals"), int),
-    "tried": dict,
-}
+#: Longest line (bytes): that of no log of SLS comes near. Longest of the texts in it, but for the envelope.
+LONGEST_LINE: Final = 32 * 1024 * 1024
+_LONGEST_TEXT: Final = 65_536
+#: An event that was refused more often than that was not.
+_MOST_REFUSALS: Final = 10**9
 
 
 class SpoolFull(RelayError):
@@ -86,29 +96,26 @@ class DeadLetter:
     def from_line(cls, line: bytes) -> DeadLetter:
         """The reverse of `to_line`. Raises ValueError for anything else."""
         try:
-            fields = json.loads(line)
+            fields = parse_json(line, longest=LONGEST_LINE)
         except ValueError:
             raise ValueError("not a dead letter: no JSON") from None
         try:
-            again = fields.get("again")
-            for name, kind in _TYPES.items():
-                if not isinstance(fields.get(name, kind()), kind):
-                    raise TypeError(f"{name} is a {type(fields[name]).__name__}")
+            again, code = fields.get("again"), fields["code"]
             return cls(
-                time=_seconds(fields["time"]),
-                reason=fields["reason"],
-                status=fields["status"],
-                code=fields["code"],
-                text=fields["text"],
-                endpoint=fields["endpoint"],
-                shard=fields["shard"],
+                time=iso_time(fields["time"]),
+                reason=_text(fields["reason"]),
+                status=whole_number(fields["status"]),
+                code=None if code is None else whole_number(code),
+                text=_text(fields["text"]),
+                endpoint=_text(fields["endpoint"]),
+                shard=whole_number(fields["shard"]),
                 envelope=fields["envelope"].encode("utf-8", "surrogateescape"),
-                refusals=fields.get("refusals", 1),
-                again=None if again is None else _seconds(again),
-                tried=fields.get("tried", {}),
+                refusals=whole_number(fields.get("refusals", 1), high=_MOST_REFUSALS),
+                again=None if again is None else iso_time(again),
+                tried={_text(key): _text(value) for key, value in fields.get("tried", {}).items()},
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a dead letter: {error!r}") from None
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"not a dead letter: {error!r:.200}") from None
 
 
 def moment(seconds: float) -> str:
@@ -117,8 +124,10 @@ def moment(seconds: float) -> str:
     return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise TypeError("a text is another thing, or too long")
+    return value
 
 
 class Letterbox(Protocol):
@@ -174,7 +183,7 @@ class Spool:
         total = 0
         for path in files(self._folder):
             with contextlib.suppress(FileNotFoundError):  # replayed meanwhile
-                total += path.stat().st_size
+                total += path.lstat().st_size
         return total
 
     @property
@@ -209,8 +218,8 @@ class Spool:
         """The file in use, open and locked; None when it is full, being replayed, or gone."""
         assert self._path is not None
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        except (FileNotFoundError, PermissionError):  # replayed meanwhile, perhaps by another user
+            descriptor = open_regular(self._path, os.O_WRONLY | os.O_APPEND)
+        except (FileNotFoundError, PermissionError, Unusable):  # replayed meanwhile, perhaps by another user
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -225,11 +234,10 @@ class Spool:
 
     def _begin(self) -> int:
         self._make_folder()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         while True:
             self._path = self._folder / f"{self._prefix}-{next(self._numbers):06d}{SUFFIX}"
             try:
-                descriptor = os.open(self._path, flags, 0o600)
+                descriptor = create_regular(self._path, os.O_WRONLY | os.O_APPEND)
             except FileExistsError:
                 continue  # in a container, a restart within a second has the same process id
             break
@@ -249,17 +257,9 @@ class Spool:
             sync_folder(folder.parent)
 
 
-def files(folder: Path) -> list[Path]:
-    """The files of a spool, oldest first as far as their names tell; none if there is no such folder."""
-    try:
-        return sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIX))
-    except FileNotFoundError:
-        return []
-
-
 def read(path: Path) -> Iterator[DeadLetter]:
     """The dead letters of one file; what is no member is passed over. Raises OSError; ValueError."""
-    for part in parts(path.read_bytes()):
+    for part in parts(read_regular(path)):
         for line in (part.content or b"").splitlines():
             yield DeadLetter.from_line(line)
 
@@ -267,19 +267,3 @@ def read(path: Path) -> Iterator[DeadLetter]:
 def pack_letter(letter: DeadLetter) -> bytes:
     """What is appended to a file for one letter."""
     return pack(letter.to_line() + b"\n")
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """As os.write, but all of it."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def sync_folder(folder: Path) -> None:
-    """A new name is on the disk only when its folder is (fsync(2))."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,6 +15,12 @@ _MAGIC: Final = b"\x1f\x8b\x08"
 # A member that holds one event has a few hundred bytes; what is read too much has to be copied.
 _FIRST_BITE: Final = 2048
 _LARGEST_BITE: Final = 1 << 20
+#: Largest content (bytes) of a member: many times the largest letter, for what somebody packed together.
+LARGEST_MEMBER: Final = 64 * 1024 * 1024
+#: How much (bytes) is unpacked of one file at most, and what each try at something that is no member counts.
+#: A few bytes can unpack to thousands of times as many, and each of them can look like the begin of a member.
+_MOST_WORK: Final = 1 << 30
+_TRY: Final = 8192
 
 
 class Part(NamedTuple):
@@ -36,41 +42,67 @@ def pack(content: bytes) -> bytes:
     return packer.compress(content) + packer.flush()
 
 
-def parts(data: bytes) -> Iterator[Part]:
-    """All of a file, in order: members, and between them what is none."""
-    at = 0
-    while at < len(data):
-        found = _member(data, at)
-        if found.content is not None:
-            yield found
-            at = found.end
-            continue
-        following = _following(data, at + 1)
-        end = len(data) if following is None else following
-        yield Part(at, end, None, found.torn and following is None)
-        at = end
+def parts(data: bytes, most_work: int = _MOST_WORK) -> Iterator[Part]:
+    """All of a file, in order: members, and between them what is none.
+
+    What would take more than `most_work` (bytes to unpack) is one unreadable part at the end.
+    """
+    yield from _Parts(data, most_work)
 
 
-def _following(data: bytes, at: int) -> int | None:
-    """Where the next readable member begins."""
-    at = data.find(_MAGIC, at)
-    while at >= 0:
-        if _member(data, at).content is not None:
-            return at
-        at = data.find(_MAGIC, at + 1)
-    return None
+class _Parts:
+    def __init__(self, data: bytes, most_work: int) -> None:
+        self._data = data
+        self._work = most_work
+
+    def __iter__(self) -> Iterator[Part]:
+        data, at = self._data, 0
+        while at < len(data):
+            if self._work <= 0:
+                yield Part(at, len(data), None)
+                return
+            found = self._member(at)
+            if found.content is not None:
+                yield found
+                at = found.end
+                continue
+            following = self._following(at + 1)
+            end = len(data) if following is None else following
+            yield Part(at, end, None, found.torn and following is None and self._work > 0)
+            at = end
+
+    def _following(self, at: int) -> int | None:
+        """Where the next readable member begins."""
+        at = self._data.find(_MAGIC, at)
+        while at >= 0 and self._work > 0:
+            if self._member(at).content is not None:
+                return at
+            at = self._data.find(_MAGIC, at + 1)
+        return None
+
+    def _member(self, start: int) -> Part:
+        found, unpacked = _member(self._data, start, min(LARGEST_MEMBER, self._work))
+        self._work -= unpacked
+        if found.content is None:
+            self._work -= found.end - start + _TRY
+        return found
 
 
-def _member(data: bytes, start: int) -> Part:
+def _member(data: bytes, start: int, largest: int) -> tuple[Part, int]:
+    """What begins at `start`, and how many bytes were unpacked; nothing of more than `largest` is kept."""
     unpacker = zlib.decompressobj(_GZIP)
-    pieces, at, bite = [], start, _FIRST_BITE
+    pieces, size, at, bite = [], 0, start, _FIRST_BITE
     while not unpacker.eof:
         if at >= len(data):
-            return Part(start, at, None, torn=True)
+            return Part(start, at, None, torn=True), size
         try:
-            pieces.append(unpacker.decompress(data[at : at + bite]))
+            piece = unpacker.decompress(data[at : at + bite], largest - size + 1)
         except zlib.error:
-            return Part(start, at, None)
+            return Part(start, at, None), size
+        size += len(piece)
+        if size > largest:
+            return Part(start, at, None), size
+        pieces.append(piece)
         at = min(at + bite, len(data))
         bite = min(2 * bite, _LARGEST_BITE)
-    return Part(start, at - len(unpacker.unused_data), b"".join(pieces))
+    return Part(start, at - len(unpacker.unused_data), b"".join(pieces)), size

@@ -220,5 +220,5 @@ def refusal(letter: DeadLetter) -> str:
 def _rerouted(envelope: bytes, index: str) -> bytes:
     try:
         return with_key(envelope, "index", index)
-    except (ValueError, RecursionError):
+    except ValueError:
         return envelope

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sls_hec_forwarder.hec.deadletter import DeadLetter, files
+from sls_hec_forwarder.hec.deadletter import DeadLetter
+from sls_hec_forwarder.hec.spool_files import Unusable, files, read_regular, strangers
 from sls_hec_forwarder.replay.selection import Selection
 from sls_hec_forwarder.replay.spoolfile import records
 
@@ -13,6 +14,15 @@ from sls_hec_forwarder.replay.spoolfile import records
 def chosen_files(folder: Path, selection: Selection) -> list[Path]:
     """The files that may hold what is meant, oldest first as far as their names tell."""
     return [path for path in files(folder) if selection.takes_file(path.name)]
+
+
+def left_alone(folder: Path, selection: Selection) -> list[str]:
+    """A line for each thing that has the name of a file that is meant, and is no file."""
+    return [_line(each) for each in strangers(folder) if selection.takes_file(Path(each.filename).name)]
+
+
+def _line(problem: Unusable) -> str:
+    return f"{problem.filename}: {problem.strerror}"
 
 
 class Reading:
@@ -23,6 +33,8 @@ class Reading:
         self._selection = selection
         #: Bytes that are no dead letters, by file.
         self.unreadable: dict[Path, int] = {}
+        #: A line for each thing that was not read.
+        self.left_alone = left_alone(folder, selection)
         #: Size of the files.
         self.bytes = 0
 
@@ -30,9 +42,12 @@ class Reading:
         """Each with its file's name. Raises OSError."""
         for path in chosen_files(self._folder, self._selection):
             try:
-                data = path.read_bytes()
+                data = read_regular(path)
             except FileNotFoundError:
                 continue  # replayed meanwhile
+            except Unusable as problem:
+                self.left_alone.append(_line(problem))
+                continue
             self.bytes += len(data)
             for raw, letter in records(data):
                 if letter is None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Final
 
 from sls_hec_forwarder.hec.deadletter import DeadLetter
-from sls_hec_forwarder.hec.envelope import identity, with_key
+from sls_hec_forwarder.hec.envelope import contents, identity, with_key
 
 #: Keys of an envelope that may be asked for and changed.
 KEYS: Final = ("index", "sourcetype", "source", "host")
@@ -52,16 +51,8 @@ class Selection:
         )
 
     def _takes_envelope(self, envelope: bytes) -> bool:
-        found = _parsed(envelope)
+        found = contents(envelope)
         return all(found.get(key, "") in values for key, values in self.envelope)
-
-
-def _parsed(envelope: bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(envelope)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 class CannotSend(ValueError):
@@ -76,6 +67,6 @@ def edited(envelope: bytes, edits: Mapping[str, str]) -> bytes:
     try:
         for key, value in edits.items():
             envelope = with_key(envelope, key, value)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise CannotSend("it is no JSON object, so nothing in it can be changed") from None
     return envelope

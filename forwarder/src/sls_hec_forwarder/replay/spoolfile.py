@@ -16,14 +16,24 @@ from pathlib import Path
 from typing import Final
 
 from sls_hec_forwarder.errors import RelayError
-from sls_hec_forwarder.hec.deadletter import DeadLetter, pack_letter, sync_folder, write_all
+from sls_hec_forwarder.hec.deadletter import DeadLetter, pack_letter
 from sls_hec_forwarder.hec.members import pack, parts
+from sls_hec_forwarder.hec.spool_files import (
+    content,
+    create_regular,
+    open_regular,
+    sync_folder,
+    write_all,
+)
 
 #: Of the version that is being written. The spool does not count such a file.
 PART: Final = ".part"
 # The relay holds the lock for as long as an append takes.
 _LOCK_PATIENCE: Final = 5.0
 _LOCK_PAUSE: Final = 0.02
+# Bytes that a dead letter has at least, with empty texts; and lines that may be shorter.
+_SHORTEST_LINE: Final = 100
+_FEW_LINES: Final = 1000
 # What a letter may grow by when it is refused again for another reason.
 _GROWTH: Final = 512
 
@@ -74,9 +84,7 @@ class SpoolFile:
             self._next = -1
 
     def _load(self) -> None:
-        with open(self._descriptor, "rb", closefd=False) as file:
-            data = file.read()
-        for member, letter in records(data):
+        for member, letter in records(content(self._descriptor, self.path)):
             number = len(self._members)
             self._members[number] = member
             if letter is None:
@@ -126,9 +134,9 @@ class SpoolFile:
             self.path.unlink()
             sync_folder(self.path.parent)
             return
-        content = b"".join(self._members[number] for number in sorted(self._members))
-        write_all(self._next, content)
-        os.ftruncate(self._next, len(content))
+        data = b"".join(self._members[number] for number in sorted(self._members))
+        write_all(self._next, data)
+        os.ftruncate(self._next, len(data))
         os.fsync(self._next)
         self._new.rename(self.path)
         os.close(self._descriptor)
@@ -139,8 +147,9 @@ class SpoolFile:
     def _reserve(self) -> None:
         """The next version of the file, locked before it has the name, with room for all that may stay."""
         # Whoever holds the lock of a file owns what stands beside it; a replay that was killed leaves one.
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        self._next = os.open(self._new, flags, 0o600)
+        with contextlib.suppress(FileNotFoundError):
+            self._new.unlink()
+        self._next = create_regular(self._new, os.O_RDWR)
         fcntl.flock(self._next, fcntl.LOCK_EX)
         mine = os.fstat(self._descriptor)
         os.fchmod(self._next, mine.st_mode & 0o777)
@@ -162,6 +171,9 @@ def records(data: bytes) -> Iterator[tuple[bytes, DeadLetter | None]]:
             if not part.torn:
                 yield raw, None
             continue
+        if _too_many_lines(part.content):
+            yield raw, None
+            continue
         lines = part.content.splitlines()
         for line in lines:
             letter: DeadLetter | None
@@ -173,6 +185,12 @@ def records(data: bytes) -> Iterator[tuple[bytes, DeadLetter | None]]:
             yield raw if len(lines) == 1 else pack(line + b"\n"), letter
 
 
+def _too_many_lines(content: bytes) -> bool:
+    """For lines that are dead letters; of others, each would take far more memory than it has bytes."""
+    ends = content.count(b"\n") + content.count(b"\r")
+    return ends > _FEW_LINES + len(content) // _SHORTEST_LINE
+
+
 def _error(path: Path, error: OSError) -> SpoolFileError:
     return SpoolFileError(f"{path}: {error.strerror or error}")
 
@@ -182,7 +200,7 @@ def _locked(path: Path, patience: float) -> int:
     deadline = time.monotonic() + patience
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = open_regular(path, os.O_RDWR)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -196,6 +214,6 @@ def _locked(path: Path, patience: float) -> int:
                     raise SpoolFileError(f"{path}: in use, by another replay perhaps") from None
                 time.sleep(_LOCK_PAUSE)
                 continue
-            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
                 stack.pop_all()
                 return descriptor

@@ -8,12 +8,10 @@ which is never raised.
 
 from __future__ import annotations
 
-import json
 import platform
 import threading
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from importlib import metadata
 from typing import Any, ClassVar, cast
 
@@ -21,6 +19,7 @@ import requests
 from aliyun.log import LogClient
 from urllib3.exceptions import HTTPError
 
+from sls_hec_forwarder.outside import http_date, parse_json
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls import transport
 from sls_hec_forwarder.sls.credentials import CredentialsSource
@@ -81,8 +80,8 @@ class Api(LogClient):
         if seen is None:
             return None
         try:
-            return seen[1] - parsedate_to_datetime(seen[0]).timestamp()
-        except (TypeError, ValueError):
+            return seen[1] - http_date(seen[0])
+        except ValueError:
             return None
 
     def _sendRequest(
@@ -118,7 +117,7 @@ class Api(LogClient):
             raise Refused(_refusal(answer, content))
         seen = {name.lower(): value for name, value in answer.headers.items()}
         if not binary:
-            return (_parsed(content) if content else None), seen
+            return (parse_json(content) if content else None), seen
         # Bodies of pulls stay compressed: the SDK, not seeing the header, takes the body as it is.
         seen[PACKED] = seen.pop("x-log-compresstype", "").lower()
         return content, seen
@@ -135,17 +134,9 @@ class WritingApi(Api):
     methods = frozenset({"GET", "POST", "PUT"})
 
 
-def _parsed(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError:
-        # Without its text: on PyPy 7.3.11 it may hold half a character, and breaks who formats it.
-        raise ValueError(f"no JSON: {content[:40]!r}") from None
-
-
 def _refusal(answer: requests.Response, content: bytes) -> Refusal:
     try:
-        told = json.loads(content)
+        told = parse_json(content)
         code, message = str(told["errorCode"]), str(told["errorMessage"])
     except (KeyError, TypeError, ValueError):
         code, message = "", f"{answer.reason}: {content[:200]!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import ClassVar
 
+from sls_hec_forwarder.outside import LARGEST, whole_number
 from sls_hec_forwarder.sls.api import Api, WritingApi
 from sls_hec_forwarder.sls.read_client import Checkpoint, Group, ReadClient, Shard, rows
 
@@ -33,7 +34,7 @@ class SlsClient(ReadClient):
 
         def call() -> list[int]:
             answer = self._api.heart_beat(*self._group_names, self.consumer, sorted(shards))
-            return [int(each) for each in rows(answer)]
+            return [whole_number(each, low=-LARGEST) for each in rows(answer)]
 
         return self._ask("HeartBeat", call)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable
 
@@ -15,8 +16,9 @@ from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.health.facts import Facts
 from sls_hec_forwarder.settings.model import Settings, SlsSettings
 from sls_hec_forwarder.sls import group as groups
+from sls_hec_forwarder.sls.assigned import MOST_SHARDS, Assigned
 from sls_hec_forwarder.sls.checkpoints import Checkpoints
-from sls_hec_forwarder.sls.client import SlsClient
+from sls_hec_forwarder.sls.client import Shard, SlsClient
 from sls_hec_forwarder.sls.credentials import Reread, credentials_for
 from sls_hec_forwarder.sls.heartbeat import Heartbeat
 from sls_hec_forwarder.sls.membership import Action, Do, fence_timeout
@@ -93,6 +95,7 @@ class Consumer:
         self._checkpoints = Checkpoints(
             settings.relay.checkpoint_interval, self._client.checkpoints, conditions
         )
+        self._assigned = Assigned(conditions, self._list_again, MOST_SHARDS)
         self._drain_time = settings.relay.stop_timeout
         self._readers: dict[int, ShardReader] = {}
         self._threads: set[ShardReader] = set()  # those, and others whose thread has not ended yet
@@ -109,7 +112,7 @@ class Consumer:
         """Find or make the group and join it. Raises SlsError; it can be tried again then."""
         sls = self._settings.sls
         group = groups.ensure(self._client, sls)
-        self._positions.prepare()
+        self._assigned.listed(each.shard for each in self._positions.prepare())
         fence = Fence(fence_timeout(group.timeout), self._clock)
         restorer = self._restorer = Restorer(
             self._client, self._memory, self._conditions, fence, clock=self._clock
@@ -123,6 +126,7 @@ class Consumer:
             conditions=self._conditions,
             missing=self._group_lost,
             forgotten=self._forgotten,
+            admit=self._assigned.admit,
             observer=self._observer,
             clock=self._clock,
         )
@@ -135,6 +139,7 @@ class Consumer:
             observer=self._observer,
             conditions=self._conditions,
             timeout_changed=heartbeat.group_timeout_changed,
+            listed=self._listed,
             compare=self._checkpoints.compare,
             restored=heartbeat.wake,
             all_read=self._all_read,
@@ -222,6 +227,16 @@ class Consumer:
         if self._restorer is not None and self._watch is not None:
             self._restorer.suspect()
             self._watch.wake()
+
+    # Which shards there are
+
+    def _list_again(self) -> None:
+        if self._watch is not None:
+            self._watch.wake()
+
+    def _listed(self, shards: Sequence[Shard]) -> None:
+        if self._assigned.listed(each.shard for each in shards) and self._heartbeat is not None:
+            self._heartbeat.wake()
 
     # What the heartbeat decides
 

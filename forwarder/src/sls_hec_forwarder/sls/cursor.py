@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 
+from sls_hec_forwarder.outside import whole_number
+
 
 def decode(cursor: str) -> int:
     """The position that `cursor` names. Raises ValueError when it is none."""
@@ -18,7 +20,7 @@ def decode(cursor: str) -> int:
         raise ValueError(f"not a cursor: {cursor!r}") from problem
     if not text.isdigit():
         raise ValueError(f"not a cursor: {cursor!r}")
-    return int(text)
+    return whole_number(text)
 
 
 def encode(position: int) -> str:

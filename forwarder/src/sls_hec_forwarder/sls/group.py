@@ -6,7 +6,7 @@ import logging
 from typing import Protocol
 
 from sls_hec_forwarder.settings.model import SlsSettings
-from sls_hec_forwarder.sls.errors import GroupExists, GroupMissing, GroupQuotaExceeded
+from sls_hec_forwarder.sls.errors import GroupExists, GroupMissing, GroupQuotaExceeded, ServiceFault
 from sls_hec_forwarder.sls.read_client import Group
 
 #: Seconds without a heartbeat after which a consumer's shards are given away, in a group that is made here.
@@ -44,6 +44,10 @@ def find(client: GroupList, name: str) -> Group:
     """The group as SLS has it. Raises GroupMissing."""
     for group in client.list_groups():
         if group.name == name:
+            if group.timeout < 1:  # no heartbeat would be in time
+                raise ServiceFault(
+                    f"ListConsumerGroup {client.place}: consumer group {name} has a time-out of 0 s"
+                )
             return group
     raise GroupMissing(f"ListConsumerGroup {client.place}: there is no consumer group {name}")
 

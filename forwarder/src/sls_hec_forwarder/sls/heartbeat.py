@@ -10,6 +10,7 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Collection
 from typing import Callable, Protocol
 
 from sls_hec_forwarder.backoff import CountingBackoff
@@ -39,7 +40,8 @@ class Heartbeat:
 
     `act` is called with one action at a time, in order; it must neither block nor call back. `missing` is
     called when SLS has no such group, and `forgotten` when it does not know this consumer although its
-    heartbeats were in time.
+    heartbeats were in time. `admit` chooses the shards to hold from now on, from those that an
+    answer names and those that are held; it must be quick, too.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Heartbeat:
         conditions: Conditions,
         missing: Callable[[str], None] = lambda _: None,
         forgotten: Callable[[], None] = lambda: None,
+        admit: Callable[[Collection[int], Collection[int]], Collection[int]] = lambda named, _: named,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
@@ -62,6 +65,7 @@ class Heartbeat:
         self._act = act
         self._missing = missing
         self._forgotten = forgotten
+        self._admit = admit
         self._observer = observer or Observer()
         self._wanted_interval = interval
         self._clock = clock
@@ -174,7 +178,8 @@ class Heartbeat:
         self._trouble.over()
         self._backoff.reset()
         with self._lock:
-            self._perform(self._membership.answered(assigned))
+            held = frozenset(self._membership.report())
+            self._perform(self._membership.answered(self._admit(assigned, held)))
         return self._interval * self._rng.uniform(0.9, 1.0)
 
     def _perform(self, actions: list[Action]) -> None:

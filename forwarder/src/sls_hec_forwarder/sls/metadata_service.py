@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import http.client
 import io
-import json
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Callable, cast
 from urllib.parse import quote, urlsplit
 
+from sls_hec_forwarder.outside import iso_time, parse_json
 from sls_hec_forwarder.sls.access_key import AccessKey
 from sls_hec_forwarder.sls.errors import AuthFailed, ServiceFault, SlsError
 
@@ -53,16 +53,23 @@ def read_grant(answer: object) -> Grant:
         assert isinstance(answer, dict)
         if answer.get("Code", "Success") != "Success":
             raise ServiceFault(f"the metadata service answers {str(answer['Code'])[:100]!r}")
-        expiration = str(answer["Expiration"]).replace("Z", "+00:00")
         return Grant(
             AccessKey(
-                str(answer["AccessKeyId"]), str(answer["AccessKeySecret"]), str(answer["SecurityToken"])
+                *(_key_part(answer, name) for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken"))
             ),
-            datetime.fromisoformat(expiration).timestamp(),
+            iso_time(answer["Expiration"]),
         )
     except (AssertionError, KeyError, ValueError) as problem:
         # Not the answer itself: it may hold half of the credentials.
         raise ServiceFault(f"the metadata service's answer lacks {problem}") from None
+
+
+def _key_part(answer: Mapping[str, object], name: str) -> str:
+    """It has to stand in a header, and an error about one that cannot would quote it."""
+    value = answer[name]
+    if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
+        raise ValueError(f"a usable {name}")
+    return value
 
 
 def fetch(role: str, metadata_url: str, clock: Callable[[], float] = time.monotonic) -> Grant:
@@ -119,8 +126,8 @@ def _refused(status: int, tokenless: str) -> str:
 
 def _json(body: bytes) -> object:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return parse_json(body)
+    except ValueError:
         raise ServiceFault("the metadata service's answer is not JSON") from None
 
 

@@ -114,8 +114,8 @@ class Positions:
         self._memory = memory or Memory()
         self._ends: dict[int, str] = {}
 
-    def prepare(self) -> None:
-        """Ask for what has to be known before the first shard is read. Raises SlsError."""
+    def prepare(self) -> list[Shard]:
+        """Ask for what has to be known before the first shard is read; the shards. Raises SlsError."""
         shards = self._client.list_shards()
         self._memory.listed(shards)
         if self._start == "end" or self._stop == "now":
@@ -123,6 +123,7 @@ class Positions:
                 self._ends[shard.shard] = self._client.cursor(shard.shard, "end")
         if self._start == "end":
             self._begin_group()
+        return shards
 
     def _begin_group(self) -> None:
         """Save the ends if nobody has ever read with this group.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import lz4.block
 import zstd
 
+from sls_hec_forwarder.outside import whole_number
 from sls_hec_forwarder.sls import cursor as cursors
 from sls_hec_forwarder.sls.errors import CorruptPull
 
@@ -134,7 +135,7 @@ def first_cursor(headers: Mapping[str, str], cursor: str, next_cursor: str, grou
         return None
     last = headers.get("x-log-read-last-cursor", "")
     if last.isdigit():
-        return int(last) - groups + 1
+        return whole_number(last) - groups + 1
     if cursors.distance(cursor, next_cursor) == groups:
         return cursors.decode(cursor)
     return None

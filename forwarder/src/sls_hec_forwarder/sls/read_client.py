@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, ClassVar, TypeVar
 
+from sls_hec_forwarder.outside import LARGEST, LAST_SECOND, plain, whole_number
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.api import BODY, PACKED, Api, Refused
 from sls_hec_forwarder.sls.credentials import CredentialsSource
@@ -20,6 +21,14 @@ from sls_hec_forwarder.sls.errors import (
 from sls_hec_forwarder.sls.pulled import Pulled, first_cursor
 
 _T = TypeVar("_T")
+
+#: Longest time-out of a group (seconds) that is believed.
+_LONGEST_TIMEOUT = 2**31 - 1
+#: Longest cursor (characters); those of SLS have 28.
+_LONGEST_CURSOR = 1024
+#: Longest words (characters) of SLS in an error.
+_LONGEST_TEXT = 500
+_LONGEST_CODE = 100
 
 
 @dataclass(frozen=True)
@@ -94,8 +103,7 @@ class ReadClient:
 
     def list_groups(self) -> list[Group]:
         def call() -> list[Group]:
-            found = rows(self._api.list_consumer_group(*self._names))
-            return [Group(str(each["name"]), int(each["timeout"]), bool(each["order"])) for each in found]
+            return [_group(each) for each in rows(self._api.list_consumer_group(*self._names))]
 
         return self._ask("ListConsumerGroup", call)
 
@@ -135,7 +143,9 @@ class ReadClient:
         """Receive time (unix seconds) of the log group at `cursor`."""
         return self._ask(
             "GetCursorTime",
-            lambda: int(self._api.get_cursor_time(*self._names, shard, cursor).get_cursor_time()),
+            lambda: whole_number(
+                self._api.get_cursor_time(*self._names, shard, cursor).get_cursor_time(), high=LAST_SECOND
+            ),
             shard,
         )
 
@@ -156,7 +166,7 @@ class ReadClient:
                 accept_compress_type=settings.compression,
             )
             headers: Mapping[str, str] = answer.get_all_headers()
-            groups = answer.get_loggroup_count()
+            groups = whole_number(answer.get_loggroup_count(), low=-LARGEST)
             next_cursor = _text(answer.get_next_cursor())
             seen = headers.get("x-log-cursor-time", "")
             return Pulled(
@@ -165,11 +175,11 @@ class ReadClient:
                 next_cursor=next_cursor,
                 groups=groups,
                 first_cursor=None if filtered else first_cursor(headers, cursor, next_cursor, groups),
-                cursor_time=int(seen) if seen.isdigit() else None,
+                cursor_time=_time_told(seen),
                 # With a query, an answer of no groups may only mean that the filter let none through.
                 caught_up=headers.get("x-log-end-of-cursor") == "1" or next_cursor == cursor,
                 compression=headers.get(PACKED, ""),
-                raw_bytes=answer.get_raw_size(),
+                raw_bytes=whole_number(answer.get_raw_size(), low=-LARGEST),
                 body=getattr(answer, BODY) or b"",
                 filtered=filtered,
             )
@@ -184,8 +194,10 @@ class ReadClient:
             raise self._error(call_name, where, refused.refusal) from None
         except SlsError as problem:  # no answer
             raise type(problem)(f"{call_name} {where}: {self._credentials.redact(str(problem))}") from problem
-        except (AttributeError, KeyError, TypeError, ValueError) as problem:
-            # The SDK reads answers without checking their shape.
+        except AssertionError:  # ours, about a call that this client must not make
+            raise
+        except Exception as problem:
+            # The SDK reads answers without checking their shape; whatever that leads to, the relay goes on.
             raise ServiceFault(
                 f"{call_name} {where}: the answer is not SLS's ({type(problem).__name__}: "
                 f"{self._credentials.redact(str(problem))[:200]})",
@@ -194,24 +206,36 @@ class ReadClient:
 
     def _error(self, call_name: str, where: str, refusal: Refusal) -> SlsError:
         kind = classify(refusal)
-        text = self._credentials.redact(" ".join(refusal.message.split()))[:500]
+        text = plain(self._credentials.redact(" ".join(refusal.message.split())), _LONGEST_TEXT)
+        code, request_id = plain(refusal.code, _LONGEST_CODE), plain(refusal.request_id, _LONGEST_CODE)
         message = (
-            f"{call_name} {where}: {refusal.code or 'no error code'}: {text} "
-            f"(HTTP {refusal.status}, request {refusal.request_id or 'without id'})"
+            f"{call_name} {where}: {code or 'no error code'}: {text} "
+            f"(HTTP {refusal.status}, request {request_id or 'without id'})"
         )
         if kind is ClockSkewed and self.clock_skew is not None:
             message += f"; this machine's clock is {self.clock_skew:+.0f} s off"
         if kind is AuthFailed:
             self._credentials.rejected()
-        error = kind(message, status=refusal.status, code=refusal.code, request_id=refusal.request_id)
+        error = kind(message, status=refusal.status, code=code, request_id=request_id)
         error.call = call_name
         return error
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"expected a cursor, got {value!r}")
+        raise ValueError(f"expected a cursor, got {value!r:.40}")
+    # It has to stand in a URL and in a checkpoint.
+    if len(value) > _LONGEST_CURSOR or not (value.isascii() and value.isprintable()):
+        raise ValueError(f"expected a cursor, got {value!r:.40}")
     return value
+
+
+def _time_told(header: str) -> int | None:
+    """A receive time that is told beside the logs; it is not worth refusing them."""
+    try:
+        return whole_number(header, high=LAST_SECOND)
+    except ValueError:
+        return None
 
 
 def rows(answer: Any) -> list[Any]:
@@ -222,18 +246,25 @@ def rows(answer: Any) -> list[Any]:
     return body
 
 
+def _group(entry: Mapping[str, Any]) -> Group:
+    return Group(
+        str(entry["name"]), whole_number(entry["timeout"], high=_LONGEST_TIMEOUT), bool(entry["order"])
+    )
+
+
 def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:
+    cursor = entry.get("checkpoint") or ""
     return Checkpoint(
-        shard=int(entry["shard"]),
-        cursor=str(entry.get("checkpoint") or ""),
+        shard=whole_number(entry["shard"]),
+        cursor=_text(cursor) if cursor else "",
         owner=str(entry.get("consumer") or ""),
-        updated=int(entry.get("updateTime") or 0) / 1e6,
+        updated=whole_number(entry.get("updateTime") or 0, high=LAST_SECOND * 1_000_000) / 1e6,
     )
 
 
 def _shard(entry: Mapping[str, Any]) -> Shard:
     return Shard(
-        shard=int(entry["shardID"]),
+        shard=whole_number(entry["shardID"]),
         read_only=str(entry.get("status", "")).lower() == "readonly",
-        created=int(entry.get("createTime") or 0),
+        created=whole_number(entry.get("createTime") or 0, high=LAST_SECOND),
     )

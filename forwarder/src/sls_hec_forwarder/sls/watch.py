@@ -36,7 +36,8 @@ _log = logging.getLogger(__name__)
 class Watch:
     """`timeout_changed` is called with the group's time-out (seconds) when another member has changed it.
 
-    `compare` is called with the group's checkpoints, and `restored` when the group was made again. `all_read`
+    `listed` is called with the shards of the logstore, `compare` with the group's checkpoints, and `restored`
+    when the group was made again. `all_read`
     tells whether this process has delivered all that it holds, up to the stop position.
     """
 
@@ -51,6 +52,7 @@ class Watch:
         observer: Observer,
         conditions: Conditions,
         timeout_changed: Callable[[float], None],
+        listed: Callable[[Sequence[Shard]], None],
         compare: Callable[[dict[int, Checkpoint]], None],
         restored: Callable[[], None],
         all_read: Callable[[], bool],
@@ -66,6 +68,7 @@ class Watch:
         self._observer = observer
         self._conditions = conditions
         self._timeout_changed = timeout_changed
+        self._listed = listed
         self._compare = compare
         self._restored = restored
         self._all_read = all_read
@@ -189,6 +192,7 @@ class Watch:
             self._conditions.occurred("logstore_recreated", "", recreated(self._client.place))
         self._shards = shards
         self._read_only = frozenset(each.shard for each in shards if each.read_only)
+        self._listed(shards)
 
     def _look_at_checkpoints(self) -> None:
         checkpoints = self._client.checkpoints()
