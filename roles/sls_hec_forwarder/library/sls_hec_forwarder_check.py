@@ -26,6 +26,7 @@ attributes:
 
 import os  # noqa: E402
 import pwd  # noqa: E402
+import resource  # noqa: E402
 import shutil  # noqa: E402
 import subprocess  # noqa: E402
 import tempfile  # noqa: E402
@@ -69,8 +70,10 @@ def main() -> None:
         }
         asked = ["check", *(["--send-test-event"] if wanted["test_event"] else [])]
         account_ids = ["--reuid", wanted["user"], "--regid", str(account.pw_gid), "--init-groups"]
+        rights = ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what it reads are secrets
         done = subprocess.run(  # noqa: S603 - what the play names
-            ["/usr/bin/setpriv", *account_ids, "--", wanted["executable"], *asked],
+            ["/usr/bin/setpriv", *account_ids, *rights, "--", wanted["executable"], *asked],
             env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", **environment},
             cwd="/",
             stdin=subprocess.DEVNULL,
