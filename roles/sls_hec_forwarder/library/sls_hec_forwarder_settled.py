@@ -84,6 +84,8 @@ def read(said: str) -> dict:
         report = json.loads(said)
         if not isinstance(report, dict) or not {"ready", "conditions"} <= report.keys():
             raise ValueError("this is no health report")
+        if report["ready"] and "shards" not in report:
+            raise ValueError("this report names no shards")
     except (ValueError, RecursionError) as error:
         return {
             "ready": False,

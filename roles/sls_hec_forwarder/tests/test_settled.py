@@ -95,7 +95,15 @@ def test_events_that_splunk_refuses_are_not_waited_for(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "sls-hec-instance: no instance waf-1", "[]", '{"ready": true}', "[" * 100_000]
+    "said",
+    [
+        "",
+        "sls-hec-instance: no instance waf-1",
+        "[]",
+        '{"ready": true}',
+        '{"ready": true, "conditions": []}',
+        "[" * 100_000,
+    ],
 )
 def test_an_instance_that_does_not_answer_is_not_healthy(said: str) -> None:
     (reason,) = unwell(read(said))
