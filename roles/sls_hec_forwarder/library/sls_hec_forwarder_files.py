@@ -20,6 +20,7 @@ attributes:
 """
 
 import contextlib  # noqa: E402
+import errno  # noqa: E402
 import os  # noqa: E402
 import stat  # noqa: E402
 import tempfile  # noqa: E402
@@ -46,8 +47,8 @@ class Change:
 
     def file(self, path: str, text: str, mode: int) -> None:
         before, after = None, text.encode()
-        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
-            before = file.read()
+        with contextlib.suppress(FileNotFoundError):
+            before = _content(path)
         if before == after:
             self._attributes(path, mode)
             return
@@ -93,6 +94,16 @@ class Change:
     def _note(self, path: str, before: str, after: str) -> None:
         self.changed.append(path)
         self.diff.append({"before_header": path, "after_header": path, "before": before, "after": after})
+
+
+def _content(path: str) -> bytes:
+    """Of a plain file; a link, a device or a pipe there is nothing that this module has made."""
+    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, "is no plain file; remove it", path)
+    with open(number, "rb") as file:
+        return file.read()
 
 
 def main() -> None:

@@ -8,11 +8,11 @@ module: sls_hec_forwarder_settled
 short_description: Waits until relays have shards that keep up or catch up
 description:
   - Asks SLS about the consumer group with C(sls-hec-instance INSTANCE status), and each instance for its
-    health, until nothing is left to wait for. Ends at once where Splunk refuses events.
+    health with C(sls-hec-instance INSTANCE health), until nothing is left to wait for. Ends at once where
+    Splunk refuses events.
   - An instance without shards is fine where each shard of the logstore has an owner of its own.
 options:
   instances: {type: dict, required: true, description: The name in the consumer group of each instance.}
-  metrics: {type: dict, required: true, description: RELAY_METRICS of each instance.}
   lag: {type: int, default: 60, description: Seconds of lag that need not shrink any more.}
   timeout: {type: int, default: 180, description: Seconds to wait.}
 author: sls-hec-forwarder maintainers
@@ -20,17 +20,15 @@ attributes:
   check_mode: {support: none}
 """
 
-import http.client  # noqa: E402
 import json  # noqa: E402
-import socket  # noqa: E402
 import time  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 #: Seconds between questions.
 INTERVAL = 2
-#: Seconds that an instance may take to answer.
-PATIENCE = 10
+#: Runs a command of the relay as the service's user: nothing of the service is opened as root.
+COMMAND = "/usr/local/sbin/sls-hec-instance"
 #: What a health report counts of events that did not get where they should, and how each is called.
 LOST_WAYS = {
     "begun": "kept as dead letters",
@@ -80,31 +78,20 @@ def refused(report: dict) -> list[str]:
     return [f"{counts[key]} {what}{said}" for key, what in LOST_WAYS.items() if counts.get(key)]
 
 
-def ask(where: str) -> dict:
-    """The health report of the instance whose RELAY_METRICS is `where`."""
-    problem = f"does not answer at RELAY_METRICS={where}"
-    if where == "off":
+def read(said: str) -> dict:
+    """The health report that `health --json` printed."""
+    try:
+        report = json.loads(said)
+        if not isinstance(report, dict) or not {"ready", "conditions"} <= report.keys():
+            raise ValueError("this is no health report")
+        if report["ready"] and "shards" not in report:
+            raise ValueError("this report names no shards")
+    except (ValueError, RecursionError) as error:
         return {
             "ready": False,
             "conditions": [],
-            "problem": f"{problem}: leave it out, or name a port or socket",
+            "problem": f"cannot be asked for its health: {error}: {said[:500]}",
         }
-    connection = http.client.HTTPConnection("localhost", timeout=PATIENCE)
-    try:
-        if where.startswith("unix:"):
-            connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.sock.settimeout(PATIENCE)
-            connection.sock.connect(where[len("unix:") :])
-        else:
-            connection.sock = socket.create_connection(("127.0.0.1", int(where)), PATIENCE)
-        connection.request("GET", "/healthz")
-        report = json.loads(connection.getresponse().read())
-        if not isinstance(report, dict) or not {"ready", "conditions", "shards"} <= report.keys():
-            raise ValueError("this is no health report")
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        return {"ready": False, "conditions": [], "problem": f"{problem}: {error}"}
-    finally:
-        connection.close()
     return report
 
 
@@ -112,18 +99,20 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "instances": {"type": "dict", "required": True},
-            "metrics": {"type": "dict", "required": True},
             "lag": {"type": "int", "default": 60},
             "timeout": {"type": "int", "default": 180},
         },
     )
     instances = module.params["instances"]
-    asked = ["sls-hec-instance", min(instances), "status", "--json", "--interval", "0"]
+    asked = [COMMAND, min(instances), "status", "--json", "--interval", "0"]
     first: dict[str, float] = {}
     began = time.monotonic()
     while True:
         status, page, said = module.run_command(asked)
-        reports = {instance: ask(module.params["metrics"][instance]) for instance in instances}
+        reports = {
+            instance: read(module.run_command([COMMAND, instance, "health", "--json", "--fail-on=never"])[1])
+            for instance in instances
+        }
         hopeless = [f"{instance}: {text}" for instance in reports for text in refused(reports[instance])]
         reasons = [f"{instance} {text}" for instance in reports for text in unwell(reports[instance])]
         if status:

@@ -5,5 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import ansible.module_utils
+
 ROLE = Path(__file__).parent.parent
+ansible.module_utils.__path__.append(str(ROLE / "module_utils"))
 sys.path[:0] = [str(ROLE / "library"), str(ROLE / "filter_plugins")]

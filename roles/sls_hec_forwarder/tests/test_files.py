@@ -88,3 +88,19 @@ def test_nothing_is_left_of_a_file_that_cannot_be_written(tmp_path: Path) -> Non
     with pytest.raises(OSError, match="file"):
         change().file(str(tmp_path / "file"), "text", 0o644)
     assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "device"])
+def test_what_is_no_plain_file_is_neither_read_nor_changed(tmp_path: Path, kind: str) -> None:
+    victim, path = tmp_path / "victim", tmp_path / "file"
+    victim.write_text("theirs")
+    victim.chmod(0o600)
+    if kind == "link":
+        path.symlink_to(victim)
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match=r"symbolic links|no plain file"):
+        change().file(str(path), "text\n", 0o644)
+    assert (victim.read_text(), mode(victim)) == ("theirs", 0o600)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from sls_hec_forwarder_settled import ask, refused, unsettled, unwell
+from sls_hec_forwarder_settled import read, refused, unsettled, unwell
 
 MOST_LAG = 60
 
@@ -93,7 +94,22 @@ def test_events_that_splunk_refuses_are_not_waited_for(key: str) -> None:
     assert text.endswith(": Incorrect index")
 
 
-@pytest.mark.parametrize("where", ["off", "unix:/nowhere/metrics.sock"])
-def test_an_instance_that_does_not_answer_is_not_healthy(where: str) -> None:
-    (reason,) = unwell(ask(where))
-    assert reason.startswith(f"does not answer at RELAY_METRICS={where}: ")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "sls-hec-instance: no instance waf-1",
+        "[]",
+        '{"ready": true}',
+        '{"ready": true, "conditions": []}',
+        "[" * 100_000,
+    ],
+)
+def test_an_instance_that_does_not_answer_is_not_healthy(said: str) -> None:
+    (reason,) = unwell(read(said))
+    assert reason.startswith("cannot be asked for its health: ")
+    assert len(reason) < 700
+
+
+def test_a_report_is_taken_as_it_is_printed() -> None:
+    assert read(json.dumps(report(ready=False))) == report(ready=False)

@@ -1,0 +1,41 @@
+#!/usr/bin/python
+"""Counts what the service's user left in a folder, without following a link that it planted there."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sls_hec_forwarder_left
+short_description: Counts what lies below a folder of the service's user
+description:
+  - Everything counts that is no folder. 0 means that nothing is left at all.
+options:
+  path: {type: str, required: true, description: The folder; it need not be there.}
+  leave_out: {type: list, elements: str, default: [], description: Names in it that do not count.}
+author: sls-hec-forwarder maintainers
+attributes:
+  check_mode: {support: full}
+"""
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.relay_folders import Refused, count_left  # noqa: E402
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "str", "required": True},
+            "leave_out": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        count = count_left(module.params["path"], module.params["leave_out"])
+    except Refused as problem:
+        module.fail_json(msg=str(problem))
+    except OSError as error:
+        module.fail_json(msg=f"{module.params['path']} cannot be looked at: {error.strerror}")
+    module.exit_json(changed=False, count=count)
+
+
+if __name__ == "__main__":
+    main()
