@@ -16,7 +16,8 @@ from sls_hec_forwarder import network
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.hec.probe import probe
-from sls_hec_forwarder.hec.target import Proxy, Target, TlsFiles, targets
+from sls_hec_forwarder.hec.target import Target, TlsFiles, targets
+from sls_hec_forwarder.http.address import Proxy
 from sls_hec_forwarder.names import host_of
 from sls_hec_forwarder.settings.conflicts import BEATS_PER_TIMEOUT
 from sls_hec_forwarder.settings.model import HecSettings, Settings, SlsSettings

@@ -45,9 +45,7 @@ def await_all(world: World) -> None:
         with contextlib.suppress(AssertionError):
             wait_until(lambda: _arrived(world, expected), "all to arrive", PEACE)
     if not _arrived(world, expected):
-        world.defects.append(
-            f"{expected} events are due; for {PEACE:g} s no more come than {indexed}"
-        )
+        world.defects.append(f"{expected} events are due; for {PEACE:g} s no more come than {indexed}")
     # Whoever sends the same again and again never comes to rest.
     _await(world, lambda: _at_rest(world), "the relays to have nothing more to send")
     _await(world, lambda: not world.health.standing(QUIET), "conditions to end")
