@@ -67,6 +67,16 @@ class NoAnswer(TransientError):
         """TLS and its files, or the other end speaks no TLS: it stays so until somebody changes something."""
         return is_operator_fault(self.cause)
 
+    @property
+    def untrusted(self) -> bool:
+        """The server's certificate was refused."""
+        return isinstance(self.cause, ssl.SSLCertVerificationError)
+
+    @property
+    def late(self) -> bool:
+        """The time was up."""
+        return isinstance(self.cause, (socket.timeout, TimeoutError))
+
 
 class Aborted(OSError):
     """`abort` was called: the relay stops."""
@@ -150,7 +160,7 @@ class Connection:
             return self._converse(wire, method, path, headers, body, limit)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
-            raise NoAnswer(error, sent=True) from error
+            raise NoAnswer(self._cause(error), sent=True) from error
 
     def _converse(
         self, wire: Wire, method: str, path: str, headers: Mapping[str, str], body: bytes, limit: int
@@ -201,8 +211,11 @@ class Connection:
                 self.opened += 1
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
-            raise NoAnswer(error, sent=False) from error
+            raise NoAnswer(self._cause(error), sent=False) from error
         return self._wire
+
+    def _cause(self, error: Exception) -> Exception:
+        return Aborted() if self._aborted else error
 
     def _closed_by_peer(self) -> bool:
         """Whether there is something to read where no answer is due: the other side has closed."""
@@ -266,7 +279,7 @@ class Connection:
         """From now on `abort` ends waits on `sock`."""
         self._sock = sock
         if self._aborted:
-            raise Aborted("stopping")
+            raise Aborted
 
     def abort(self) -> None:
         """End what the connection waits for, now and for ever. From any thread."""
@@ -342,9 +355,12 @@ def describe(error: BaseException) -> str:
         return f"name not resolved: {error.strerror}"
     if isinstance(error, (socket.timeout, TimeoutError)):
         return "timed out"
+    if isinstance(error, Aborted):
+        return "aborted, the relay stops"
     if isinstance(error, http.client.RemoteDisconnected):
         return "closed without an answer"
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror.lower()}{where}"
-    return f"{type(error).__name__}: {error}"[:200]
+    text = f"{type(error).__name__}: {error}"[:200]  # what a server sent may be in it
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

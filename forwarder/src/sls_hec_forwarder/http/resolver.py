@@ -46,7 +46,7 @@ def resolve(host: str, port: int, deadline: Deadline, stopped: Callable[[], bool
         lookup = _begin(host, port)
     while not lookup.done.wait(min(deadline.left(), _LOOK)):
         if stopped():
-            raise InterruptedError("stopping")
+            raise InterruptedError
     if lookup.problem is not None:
         raise lookup.problem
     return lookup.found
