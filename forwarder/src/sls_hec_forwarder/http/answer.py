@@ -63,6 +63,8 @@ class Answer(http.client.HTTPResponse):
     def begin(self) -> None:
         """Read the head. Raises HTTPException, also where it does not say clearly how long the body is."""
         super().begin()
+        if self._wire.ended:  # http.client takes the end of the connection for that of the head
+            raise http.client.HTTPException("closed within the head of the answer")
         lengths = set(self._values("content-length"))
         if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
             raise http.client.HTTPException("a Content-Length that is no size")

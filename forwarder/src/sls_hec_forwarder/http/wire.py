@@ -15,7 +15,7 @@ _PIECE: Final = 256 * 1024
 _BUFFER: Final = 32 * 1024
 
 
-class TooLong(ValueError):
+class TooLong(OSError):
     """More came than an answer may have."""
 
 
@@ -32,6 +32,8 @@ class Wire:
         self.deadline = deadline
         #: Bytes that may still be received.
         self.budget = 0
+        #: The other side has said that nothing more will come.
+        self.ended = False
 
     def handshake(self) -> None:
         """That of TLS. Raises OSError."""
@@ -69,6 +71,7 @@ class Wire:
                 self._wait_for(wish)
             else:
                 self.budget -= count
+                self.ended = not count
                 return count
 
     def makefile(self, _mode: str) -> io.BufferedReader:
