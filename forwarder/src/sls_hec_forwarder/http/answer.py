@@ -86,12 +86,13 @@ class Answer(http.client.HTTPResponse):
                 return b"", True
             self._wire.budget = self.length + 1
             return self.read(), False
-        # Chunks of one byte each are six on the wire; nobody sends many of them.
-        self._wire.budget = 2 * limit + HEAD_BYTES
         pieces: list[bytes] = []
         left = limit + 1
         while left > 0:
-            piece = self.read(min(left, _PIECE))
+            size = min(left, _PIECE)
+            # Chunks of one byte each are six on the wire; nobody sends many of them.
+            self._wire.budget = 2 * size + HEAD_BYTES
+            piece = self.read(size)
             if not piece:
                 return b"".join(pieces), False
             pieces.append(piece)
