@@ -353,7 +353,7 @@ class RelaySettings:
     stop_timeout: float = setting(
         "RELAY_STOP_TIMEOUT",
         Kind.SECONDS,
-        "On stop or hand-over, time to deliver what is in flight; on stop it includes saving the checkpoints, "
+        "On stop or hand-over, time to deliver what is in flight; on stop that includes saving checkpoints, "
         "and whatever still waits for SLS or a collector then is aborted",
         30.0,
         low=1,
