@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import enum
-import urllib.request
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
@@ -16,14 +15,15 @@ from sls_hec_forwarder import network
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.hec.probe import probe
-from sls_hec_forwarder.hec.target import Proxy, Target, TlsFiles, targets
-from sls_hec_forwarder.names import host_of
+from sls_hec_forwarder.hec.target import Target, TlsFiles, targets
+from sls_hec_forwarder.http.address import Address, Proxy
 from sls_hec_forwarder.settings.conflicts import BEATS_PER_TIMEOUT
 from sls_hec_forwarder.settings.model import HecSettings, Settings, SlsSettings
 from sls_hec_forwarder.sls import inspect
 from sls_hec_forwarder.sls.credentials import credentials_for
 from sls_hec_forwarder.sls.errors import AuthFailed, ClockSkewed, Denied, SlsError
 from sls_hec_forwarder.sls.read_client import Group, ReadClient
+from sls_hec_forwarder.sls.transport import proxy_for
 from sls_hec_forwarder.wire.rules import Destination, Rules
 
 #: Consumer groups that a logstore may have, by the page of CreateConsumerGroup in the API reference.
@@ -106,19 +106,13 @@ def _sls_address(settings: SlsSettings) -> tuple[str, int]:
 
 
 def _sls_proxy(settings: SlsSettings) -> tuple[str, int] | None:
-    """The proxy of the settings, or else that of the environment, which the SDK's HTTP library uses."""
-    url = settings.proxy
-    if not url:
-        host, port = _sls_address(settings)
-        if urllib.request.proxy_bypass_environment(f"{host}:{port}"):  # type: ignore[attr-defined]
-            return None
-        scheme = "https" if settings.endpoint.lower().startswith("https://") else "http"
-        found = urllib.request.getproxies_environment()
-        url = str(found.get(scheme) or found.get("all") or "")
-    if not url:
+    """The proxy that requests take; None also for one that they cannot take, which they tell."""
+    tls = settings.endpoint.lower().startswith("https://")
+    try:
+        proxy = proxy_for(settings, Address(tls, *_sls_address(settings)))
+    except ValueError:
         return None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    return host_of(parts.geturl()), parts.port or 80
+    return None if proxy is None else (proxy.host, proxy.port)
 
 
 def _service(client: ReadClient, place: str) -> Iterator[Result]:

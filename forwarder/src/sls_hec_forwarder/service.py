@@ -46,8 +46,11 @@ _HANGS = 30.0
 _JOIN_RETRY = (1.0, 60.0)
 #: Time (seconds) for the senders to end once nothing is in flight that may still be sent.
 _SENDERS_END = 5.0
-#: Time (seconds) for a step of the start-up check to end.
-_CHECK_END = 5.0
+#: Time (seconds) for a step of the start-up check to end; one that takes longer ends with the process.
+_CHECK_END = 0.2
+#: How often (seconds) to look at signals while joining, and how long that takes to end when it is aborted.
+_LOOK = 0.1
+_ABORTED = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -137,16 +140,40 @@ class Service:
         pause, longest = _JOIN_RETRY
         while not self._stop.is_set():
             try:
-                self._consumer.start()
+                joined = self._try_to_join()
             except RelayError as problem:  # noqa: PERF203 - a retry is a loop around a try
                 self._conditions.begin(trouble, "", str(problem), cause=type(problem).__name__)
                 self._tell()
                 self._pause(random.uniform(pause / 2, pause))  # noqa: S311 - spreads load, keeps no secret
                 pause = min(2 * pause, longest)
             else:
-                self._conditions.end(trouble, "")
-                return True
+                if joined:
+                    self._conditions.end(trouble, "")
+                return joined
         return False
+
+    def _try_to_join(self) -> bool:
+        """In a thread of its own, since signals and the watchdog do not wait for SLS; False when to stop."""
+        failures: list[BaseException] = []
+
+        def start() -> None:
+            try:
+                self._consumer.start()
+            except BaseException as problem:  # noqa: BLE001 - raised below, by the main thread
+                failures.append(problem)
+
+        thread = threading.Thread(target=start, name="sls-join", daemon=True)
+        thread.start()
+        while thread.is_alive() and not self._stop.is_set():
+            thread.join(_LOOK)
+            self._turn(0.0)
+        if self._stop.is_set():
+            self._consumer.abort()
+            thread.join(_ABORTED)
+            return False
+        if failures:
+            raise failures[0]
+        return True
 
     def _pause(self, seconds: float) -> None:
         """Wait, but see to signals and the watchdog meanwhile."""

@@ -29,6 +29,7 @@ class World:
         self.hec = hec
         sls.add_key("ak", "the-secret-of-ak")
         sls.create_logstore("proj", "store", shards=2)
+        self._clients: list[SlsClient] = []
         self.settings = {
             "SLS_ENDPOINT": sls.endpoint,
             "SLS_PROXY": sls.proxy_url,
@@ -79,7 +80,12 @@ class World:
 
     def client(self) -> SlsClient:
         settings = configuration.load(self.environ()).sls
-        return SlsClient(settings, settings.consumer, credentials_for(settings))
+        self._clients.append(SlsClient(settings, settings.consumer, credentials_for(settings)))
+        return self._clients[-1]
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
 
 
 class ended:
@@ -103,4 +109,6 @@ class ended:
 @pytest.fixture
 def world() -> Iterator[World]:
     with SlsStandin() as sls, HecStandin() as hec:
-        yield World(sls, hec)
+        world = World(sls, hec)
+        yield world
+        world.close()

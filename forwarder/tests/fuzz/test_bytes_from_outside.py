@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sls_hec_forwarder.hec.answers import Action, classify
-from sls_hec_forwarder.hec.connection import NoAnswer
+from sls_hec_forwarder.http.connection import NoAnswer
 from sls_hec_forwarder.sls.errors import CorruptPull
 from sls_hec_forwarder.wire.encoder import Encoder, WireError
 from sls_hec_forwarder.wire.rules import Rules
@@ -25,7 +25,7 @@ from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.generator import Generator
 
 from ..hec.scripted import read_request, scripted
-from ..hec.test_connection import connection
+from ..http.test_connection import connection
 from ..sls.test_pulled import pulled
 
 RAW = wire.write_log_group_list(Generator(1, nasty=0.2).groups(logs=60))

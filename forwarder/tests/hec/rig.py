@@ -60,7 +60,7 @@ class Counts(Observer):
     ) -> None:
         assert events > 0
         assert raw > 0
-        assert wire > 0
+        assert wire > 0 or not status  # nothing is sent where there is no connection
         assert seconds >= 0
         with self._lock:
             self.answers[status, code] += 1

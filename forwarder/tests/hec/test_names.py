@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from sls_hec_forwarder.checks import Status, check_hec
-from sls_hec_forwarder.hec.connection import Connection
-from sls_hec_forwarder.hec.target import Proxy, Target, TlsFiles, targets
+from sls_hec_forwarder.hec.target import Target, TlsFiles, targets
+from sls_hec_forwarder.http.address import Proxy
+from sls_hec_forwarder.http.connection import Connection
 from sls_hec_forwarder.names import host_of, server_name
 from sls_hec_forwarder.settings import values
 from sls_hec_forwarder.settings.model import HecSettings

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sls_hec_forwarder.hec.target import Proxy, Target, TlsFiles, targets
+from sls_hec_forwarder.hec.target import Target, TlsFiles, targets
 from sls_hec_forwarder.hec.token import Token
+from sls_hec_forwarder.http.address import Proxy
 from sls_hec_forwarder.settings.model import HecSettings
 from sls_hec_standins.http import ThrowawayCa
 

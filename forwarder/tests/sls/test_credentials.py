@@ -202,7 +202,7 @@ def test_role_is_renewed_after_an_error_that_nobody_foresaw(eventually: Any) -> 
         Grant(AccessKey("second", "secret", "token"), 9e18),
     ]
 
-    def fetch(role: str, url: str) -> Grant:
+    def fetch(role: str, url: str, opened: object) -> Grant:
         grant = grants.pop(0)
         if isinstance(grant, Exception):
             raise grant

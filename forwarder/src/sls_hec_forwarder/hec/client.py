@@ -11,8 +11,10 @@ from importlib.metadata import version
 from typing import Callable, Final, NamedTuple
 
 from sls_hec_forwarder.hec.answers import Action, Answer, classify
-from sls_hec_forwarder.hec.connection import Connection, NoAnswer, Response
+from sls_hec_forwarder.hec.target import Target
 from sls_hec_forwarder.hec.token import Token
+from sls_hec_forwarder.http.answer import Response
+from sls_hec_forwarder.http.connection import Connection, NoAnswer
 
 _APP: Final = {
     "__splunk_app_name": "sls-hec-forwarder",
@@ -45,12 +47,14 @@ class Client:
     def __init__(
         self,
         connection: Connection,
+        target: Target,
         token: Token,
         channel: str,
         gzip_level: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.connection = connection
+        self._target = target
         self.channel = channel
         self.sticky = False
         self._cookies: dict[str, str] = {}
@@ -106,7 +110,7 @@ class Client:
     def _exchange(self, method: str, call: str, headers: dict[str, str], body: bytes) -> Response:
         if self.sticky and self._cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        response = self.connection.exchange(method, self.connection.target.path(call), headers, body)
+        response = self.connection.exchange(method, self._target.path(call), headers, body)
         if response.status in _LEAVE:
             # A load balancer that ties connections to nodes would lead us to the same one again.
             self.connection.close()

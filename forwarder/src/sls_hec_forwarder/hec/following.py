@@ -11,10 +11,10 @@ from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.acks import COPIES, Acks, Poll, parse_answers
 from sls_hec_forwarder.hec.answers import ACK_DISABLED, Action, Answer, classify
 from sls_hec_forwarder.hec.client import Client
-from sls_hec_forwarder.hec.connection import NoAnswer
 from sls_hec_forwarder.hec.custody import Custody
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.outcomes import Outcomes
+from sls_hec_forwarder.http.connection import NoAnswer
 
 
 class Shared:
@@ -89,11 +89,11 @@ class Following:
         return self._acks.next_poll(self._clock())
 
     def choose_channel(self) -> None:
-        """A connection that is new may end at another node, or at the same one in its next life."""
-        try:
-            self._client.connection.open()
-        except NoAnswer:
-            return  # the post meets the same, and reports it
+        """A connection that is new may end at another node, or at the same one in its next life.
+
+        Raises NoAnswer when there is no connection to be had.
+        """
+        self._client.connection.open()
         if self._client.connection.opened != self._opened:
             self._opened = self._client.connection.opened
             self._acks.renew()

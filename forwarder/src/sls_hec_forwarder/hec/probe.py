@@ -10,9 +10,10 @@ from typing import Final, NamedTuple, Optional
 
 from sls_hec_forwarder.hec.answers import ACK_DISABLED, INCORRECT_INDEX, Action, advice, classify
 from sls_hec_forwarder.hec.client import Client, no_answer
-from sls_hec_forwarder.hec.connection import Connection, NoAnswer
-from sls_hec_forwarder.hec.target import Proxy, TlsFiles, targets
+from sls_hec_forwarder.hec.target import TlsFiles, targets
 from sls_hec_forwarder.hec.token import Token
+from sls_hec_forwarder.http.address import Proxy
+from sls_hec_forwarder.http.connection import Connection, NoAnswer
 from sls_hec_forwarder.settings.model import HecSettings
 from sls_hec_forwarder.wire.rules import Destination
 
@@ -44,7 +45,7 @@ def probe(
     proxy = Proxy.parse(settings.proxy) if settings.proxy else None
     for target in targets(settings):
         with Connection(target, tls, settings.timeout, proxy) as connection:
-            client = Client(connection, Token(settings.token), str(uuid.uuid4()), settings.gzip_level)
+            client = Client(connection, target, Token(settings.token), str(uuid.uuid4()), settings.gzip_level)
             for step, ok, text in _look(client, destinations, send_events):
                 yield Finding(str(target), step, ok, text)
 

@@ -16,7 +16,6 @@ from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.acks import Acks
 from sls_hec_forwarder.hec.client import Client
-from sls_hec_forwarder.hec.connection import Connection
 from sls_hec_forwarder.hec.custody import Custody
 from sls_hec_forwarder.hec.deadletter import Letterbox
 from sls_hec_forwarder.hec.endpoints import Endpoint, Gate
@@ -24,9 +23,11 @@ from sls_hec_forwarder.hec.following import AckTrouble, Following
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.outcomes import DeadLetters, Outcomes
 from sls_hec_forwarder.hec.refusals import Refusals
-from sls_hec_forwarder.hec.target import Proxy, TlsFiles, targets
+from sls_hec_forwarder.hec.target import TlsFiles, targets
 from sls_hec_forwarder.hec.token import Token
 from sls_hec_forwarder.hec.worker import Worker
+from sls_hec_forwarder.http.address import Proxy
+from sls_hec_forwarder.http.connection import Connection
 from sls_hec_forwarder.settings.model import HecSettings
 
 _FIRST_RETRY: Final = 0.2
@@ -74,7 +75,9 @@ class Sender:
             for slot in range(settings.connections):
                 connection = Connection(endpoint.target, tls, settings.timeout, proxy, clock=clock, rng=rng)
                 acks = Acks(settings.ack_timeout)
-                client = Client(connection, self.token, acks.channel, settings.gzip_level, clock)
+                client = Client(
+                    connection, endpoint.target, self.token, acks.channel, settings.gzip_level, clock
+                )
                 custody = Custody(outbox)
                 outcomes = Outcomes(
                     endpoint.name,

@@ -10,13 +10,14 @@ from typing import Callable, Final
 from sls_hec_forwarder.delivery.batcher import Batch
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.answers import Action, Answer
-from sls_hec_forwarder.hec.client import Client
+from sls_hec_forwarder.hec.client import Client, no_answer
 from sls_hec_forwarder.hec.custody import Custody
 from sls_hec_forwarder.hec.endpoints import Endpoint, Ticket
 from sls_hec_forwarder.hec.following import Following
 from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.outcomes import Outcomes
 from sls_hec_forwarder.hec.token import Token
+from sls_hec_forwarder.http.connection import NoAnswer
 
 _log = logging.getLogger(__name__)
 
@@ -140,9 +141,13 @@ class Worker(threading.Thread):
     def _attempt(self, batch: Batch) -> tuple[Answer, float]:
         if self._endpoint.holding:
             self._token.reread()
-        self.following.choose_channel()
         body = batch.body()
-        answer, wire, seconds = self._client.post(body)
+        started = self._clock()
+        try:
+            self.following.choose_channel()
+            answer, wire, seconds = self._client.post(body)
+        except NoAnswer as error:
+            answer, wire, seconds = no_answer(error), 0, self._clock() - started
         self._observer.sent(
             self._endpoint.name, answer.status, answer.code, batch.events, len(body), wire, seconds
         )

@@ -171,7 +171,8 @@ class SlsSettings:
     timeout: float = setting(
         "SLS_TIMEOUT",
         Kind.SECONDS,
-        "Time for one request to connect, and to send its next byte",
+        "Time for one request as a whole, from connecting to the last byte of the answer; pulls that take "
+        "longer are tried with fewer log groups",
         30.0,
         low=1,
         high=300,
@@ -204,7 +205,7 @@ class HecSettings:
     timeout: float = setting(
         "HEC_TIMEOUT",
         Kind.SECONDS,
-        "Time to wait for an answer; connecting may take 10 s of it",
+        "Time for one request as a whole, from connecting to the last byte of the answer",
         120.0,
         low=1,
         high=600,
@@ -352,7 +353,8 @@ class RelaySettings:
     stop_timeout: float = setting(
         "RELAY_STOP_TIMEOUT",
         Kind.SECONDS,
-        "On stop or hand-over, time to deliver what is in flight",
+        "On stop or hand-over, time to deliver what is in flight; on stop that includes saving checkpoints, "
+        "and whatever still waits for SLS or a collector then is aborted",
         30.0,
         low=1,
         high=600,

@@ -15,18 +15,21 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any, ClassVar, cast
 
-import requests
 from aliyun.log import LogClient
-from urllib3.exceptions import HTTPError
 
+from sls_hec_forwarder.http.answer import Response
 from sls_hec_forwarder.outside import http_date, parse_json
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls import transport
 from sls_hec_forwarder.sls.credentials import CredentialsSource
-from sls_hec_forwarder.sls.errors import Refusal
+from sls_hec_forwarder.sls.errors import Refusal, ServiceFault, TooLarge
+from sls_hec_forwarder.sls.pulled import MOST_BYTES
 
 #: Where the SDK keeps a pull's body before it is parsed (pulllog_response.py), which nothing here asks for.
 BODY = "_raw_uncompressed_body"
+
+#: Longest answer (bytes) of any other call: a few hundred bytes for each shard, of which there may be 256.
+_JSON_BYTES = 4 * 1024 * 1024
 
 #: The header that says how a pull's body is compressed, under a name that the SDK does not look for.
 PACKED = "packed"
@@ -41,7 +44,7 @@ class Refused(Exception):
 
 
 class Api(LogClient):
-    """LogClient whose requests go through our session, once, and end in our errors.
+    """LogClient whose requests go through our connections, once, and end in our errors.
 
     It sends what only looks, whatever method of the SDK is called.
     """
@@ -60,8 +63,7 @@ class Api(LogClient):
             source="",  # else the SDK resolves the endpoint's name, only to learn our own address
         )
         self._endpoint_shown = settings.endpoint
-        self._http = transport.SlsSession(settings)
-        self._timeouts = (timeout, timeout)
+        self._http = transport.Transport(settings, timeout)
         self._agent = (
             f"sls-hec-forwarder/{metadata.version('sls-hec-forwarder')} "
             f"({platform.python_implementation()} {platform.python_version()})"
@@ -71,7 +73,10 @@ class Api(LogClient):
         self._seen: tuple[str, float] | None = None
 
     def drop_connections(self) -> None:
-        self._http.close()  # a requests session goes on after that
+        self._http.drop()
+
+    def abort(self) -> None:
+        self._http.abort()
 
     @property
     def clock_skew(self) -> float | None:
@@ -97,30 +102,22 @@ class Api(LogClient):
             raise AssertionError(f"{method} would change something, and this client only looks")
         headers["User-Agent"] = self._agent
         binary = respons_body_type != "json"
-        try:
-            with self._http.request(
-                method,
-                url,
-                params=params,
-                data=body,
-                headers=headers,
-                timeout=self._timeouts,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                # requests reads a body in 10 kB pieces, which costs more than everything else of a pull.
-                content = answer.raw.read(decode_content=False) if binary else answer.content
-        except (requests.exceptions.RequestException, HTTPError, OSError, ValueError) as problem:
-            raise transport.unanswered(problem, self._endpoint_shown) from problem
-        self._note_time(answer.headers.get("Date", ""))
-        if answer.status_code != 200:
-            raise Refused(_refusal(answer, content))
-        seen = {name.lower(): value for name, value in answer.headers.items()}
+        limit = MOST_BYTES if binary else _JSON_BYTES
+        answer = self._http.exchange(method, url, params, headers, body or b"", limit=limit)
+        self._note_time(answer.headers.get("date", ""))
+        if answer.status != 200:
+            raise Refused(_refusal(answer))
+        seen = dict(answer.headers)
         if not binary:
-            return (parse_json(content) if content else None), seen
+            if answer.encoding or answer.cut:
+                fault = f"encoded as {answer.encoding[:20]!r}" if answer.encoding else "too long"
+                raise ServiceFault(f"the answer of {self._endpoint_shown} is {fault}", status=200)
+            return (parse_json(answer.body) if answer.body else None), seen
+        if answer.cut:
+            raise TooLarge(f"the answer is longer than {MOST_BYTES} bytes", status=200)
         # Bodies of pulls stay compressed: the SDK, not seeing the header, takes the body as it is.
         seen[PACKED] = seen.pop("x-log-compresstype", "").lower()
-        return content, seen
+        return answer.body, seen
 
     def _note_time(self, date: str) -> None:
         if date:
@@ -134,10 +131,10 @@ class WritingApi(Api):
     methods = frozenset({"GET", "POST", "PUT"})
 
 
-def _refusal(answer: requests.Response, content: bytes) -> Refusal:
+def _refusal(answer: Response) -> Refusal:
     try:
-        told = parse_json(content)
+        told = parse_json(answer.body)
         code, message = str(told["errorCode"]), str(told["errorMessage"])
     except (KeyError, TypeError, ValueError):
-        code, message = "", f"{answer.reason}: {content[:200]!r}"
-    return Refusal(answer.status_code, code, message, answer.headers.get("x-log-requestid", ""))
+        code, message = "", f"{answer.reason}: {answer.body[:200]!r}"
+    return Refusal(answer.status, code, message, answer.headers.get("x-log-requestid", ""))

@@ -21,6 +21,8 @@ from sls_hec_forwarder.sls.trouble import Trouble
 
 #: First and longest pause (seconds) between two tries of the same checkpoint.
 _RETRY = (0.5, 15.0)
+#: How often (seconds) who waits for that looks whether to go on.
+_LOOK = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -135,11 +137,13 @@ class Saver:
         """Try until what is committed is saved, the lease is revoked or `timeout` seconds ran out."""
         deadline = self._clock() + timeout
         while not self.save():
-            left = deadline - self._clock()
-            if self.lease.revoked or left <= 0:
-                return False
-            pause = max(0.1, self._not_before - self._clock())  # while suspended there is no back-off
-            time.sleep(min(pause, left))
+            again = max(self._clock() + _LOOK, self._not_before)  # while suspended there is no back-off
+            while True:
+                if self.lease.revoked or self._clock() >= deadline:
+                    return False
+                if self._clock() >= again:
+                    break
+                time.sleep(_LOOK)
         return True
 
 

@@ -31,8 +31,12 @@ from sls_hec_forwarder.sls.watch import WATCH_INTERVAL, Watch
 
 #: A heartbeat's time-out (seconds): a second try has to fit in before the group loses patience.
 _BEAT_TIMEOUT = 5.0
-#: Time (seconds) to end the parts, when the shards are given up.
-_END_TIME = 5.0
+#: Of the time to stop, at most so much (seconds), and at most so large a share, is for what comes after the
+#: last delivery: the last checkpoints, and the heartbeat that hands the shards over.
+_LAST_WORDS = (2.0, 0.25)
+#: Time (seconds) beyond that to stop, before every request is aborted; and for threads to end after that.
+_GRACE = 0.3
+_ABORTED = 0.5
 _LOOK = 0.1
 #: What a pull of so long (seconds) ago said about the end of the shard is not known any more.
 _FRESH = 15.0
@@ -172,43 +176,63 @@ class Consumer:
         """Give every shard up and end all threads; `timeout` (seconds) is RELAY_STOP_TIMEOUT by default.
 
         Senders have to run on meanwhile: what is in flight is delivered first, as far as `timeout` goes.
-        Heartbeats go on until the last shard is given up. If SLS does not answer it takes up to 25 s longer.
+        Heartbeats go on until the last shard is given up. When the time is up every request to SLS is
+        aborted, so that this takes less than a second longer, whatever SLS does.
         False when something was left undelivered, unsaved or running.
         """
         if self._stopped:
             return True
         self._stopped = True
         drain_time = self._settings.relay.stop_timeout if timeout is None else timeout
-        deadline = self._clock() + drain_time
+        deadline = self._clock() + drain_time + _GRACE
         clean = True
         if self._heartbeat is not None and self._watch is not None:
+            most, share = _LAST_WORDS
             with self._lock:
-                self._drain_time = drain_time
+                self._drain_time = drain_time - min(most, share * drain_time)
             self._heartbeat.release_all()
             clean = self._wait_released(deadline) and self._complete
-            left = max(_END_TIME, deadline - self._clock())
-            clean &= self._checkpoints.finish(left)
-            clean &= self._heartbeat.finish(left)
-            clean &= self._watch.finish(left)
+            for finish in (self._checkpoints.finish, self._heartbeat.finish, self._watch.finish):
+                clean &= self._finish(finish, deadline)
         self._credentials.close()
         self._client.close()
         self._beat_client.close()
         return clean
 
+    def abort(self) -> None:
+        """End every request to SLS that is under way, now and for ever. From any thread."""
+        self._client.abort()
+        self._beat_client.abort()
+
     def _wait_released(self, deadline: float) -> bool:
-        while True:
-            with self._lock:
-                self._forget_ended()
-                readers = list(self._threads)
-            if not readers:
-                return True
-            # A reader uses the time to deliver, then some more to save.
-            if not readers[0].join(_LOOK) and self._clock() >= deadline + 2 * _END_TIME:
-                shards = ", ".join(str(each.shard) for each in readers)
-                _log.warning("the readers of these shards do not end in time: %s", shards)
-                for reader in readers:
-                    reader.revoke()
+        if self._readers_end(deadline):
+            return True
+        self.abort()
+        for reader in self._reading():
+            reader.revoke()
+        if not self._readers_end(self._clock() + _ABORTED):
+            shards = ", ".join(str(each.shard) for each in self._reading())
+            _log.warning("the readers of these shards do not end in time: %s", shards)
+        return False
+
+    def _readers_end(self, deadline: float) -> bool:
+        while readers := self._reading():
+            if not readers[0].join(_LOOK) and self._clock() >= deadline:
                 return False
+        return True
+
+    def _reading(self) -> list[ShardReader]:
+        with self._lock:
+            self._forget_ended()
+            return list(self._threads)
+
+    def _finish(self, finish: Callable[[float], bool], deadline: float) -> bool:
+        """End a part by `deadline`, or else by aborting the requests that it waits for."""
+        if finish(max(0.0, deadline - self._clock())):
+            return True
+        self.abort()
+        finish(_ABORTED)
+        return False
 
     def reload(self, settings: SlsSettings) -> None:
         """Take over secrets that were read anew, and certificates: each new connection reads those."""

@@ -34,6 +34,10 @@ class ServiceFault(SlsError, TransientError):
     kind = "transient"
 
 
+class TooSlow(ServiceFault):
+    """No complete answer in time."""
+
+
 class Throttled(SlsError, TransientError):
     """A quota of the shard or of the project is used up. SLS answers 403 for that, not 429."""
 
@@ -44,6 +48,10 @@ class CorruptPull(SlsError, TransientError):
     """A pull whose body does not decompress to the size that its header names."""
 
     kind = "corrupt"
+
+
+class TooLarge(CorruptPull):
+    """A pull of more bytes than the relay takes at a time. Fewer log groups may fit."""
 
 
 class Unreadable(SlsError, TransientError):

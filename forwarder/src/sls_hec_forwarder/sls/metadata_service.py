@@ -8,19 +8,19 @@ hands out (ECS User Guide, "Instance metadata access modes"); older services do 
 
 from __future__ import annotations
 
-import http.client
-import io
-import socket
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, cast
+from typing import Callable
 from urllib.parse import quote, urlsplit
 
+from sls_hec_forwarder.http import connection as http
+from sls_hec_forwarder.http.address import Address
+from sls_hec_forwarder.http.connection import Connection
+from sls_hec_forwarder.http.tls import TlsFiles
 from sls_hec_forwarder.outside import iso_time, parse_json
 from sls_hec_forwarder.sls.access_key import AccessKey
-from sls_hec_forwarder.sls.errors import AuthFailed, ServiceFault, SlsError
+from sls_hec_forwarder.sls.errors import AuthFailed, ServiceFault
 
 #: Time (seconds) for everything; the service is on the same machine.
 DEADLINE = 7.0
@@ -72,10 +72,18 @@ def _key_part(answer: Mapping[str, object], name: str) -> str:
     return value
 
 
-def fetch(role: str, metadata_url: str, clock: Callable[[], float] = time.monotonic) -> Grant:
-    """Ask the metadata service. Raises ServiceFault, or AuthFailed when somebody has to change something."""
+def fetch(
+    role: str,
+    metadata_url: str,
+    opened: Callable[[Connection], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Grant:
+    """Ask the metadata service. Raises ServiceFault, or AuthFailed when somebody has to change something.
+
+    `opened` gets each connection, for who wants to end it by `abort`.
+    """
     until = clock() + DEADLINE
-    service = _Service(metadata_url, clock)
+    service = _Service(metadata_url, clock, opened)
     token, tokenless = _token(service, min(until, clock() + _TOKEN_TIME))
     status, body = service.ask(
         "GET",
@@ -145,14 +153,14 @@ class _Service:
     token and the credentials are for this address only.
     """
 
-    def __init__(self, url: str, clock: Callable[[], float]) -> None:
+    def __init__(self, url: str, clock: Callable[[], float], opened: Callable[[Connection], None]) -> None:
         self._url = url
         self._clock = clock
+        self._opened = opened
         parts = urlsplit(url)
-        self._tls = parts.scheme == "https"
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if self._tls else 80)
-        self._netloc = parts.netloc.rpartition("@")[2]
+        self._address = Address.of(url)
+        self._tls = TlsFiles()
+        self._headers = {"Host": parts.netloc.rpartition("@")[2], "Connection": "close"}
         self._base = parts.path.rstrip("/")
 
     def __str__(self) -> str:
@@ -160,76 +168,29 @@ class _Service:
 
     def ask(self, method: str, path: str, headers: dict[str, str], until: float) -> tuple[int, bytes]:
         """Status and body. Raises NoAnswer when there is none by `until`, on the clock."""
-        lines = [f"{method} {self._base}{path} HTTP/1.1", f"Host: {self._netloc}", "Connection: close"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        lines += ["Content-Length: 0"] * (method == "PUT")
-        request = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        try:
-            with self._connect(until) as sock:
-                sock.sendall(request)
-                return _parsed(self._read(sock, until))
-        except SlsError:
-            raise
-        except socket.timeout:
-            raise self._late() from None
-        except (OSError, ValueError, http.client.HTTPException) as problem:
-            raise NoAnswer(f"no answer from {self} ({type(problem).__name__}): {_WHERE}") from problem
-
-    def _connect(self, until: float) -> socket.socket:
-        sock = socket.create_connection((self._host, self._port), self._left(until))
-        if not self._tls:
-            return sock
-        try:
-            return ssl.create_default_context().wrap_socket(sock, server_hostname=self._host)
-        except BaseException:
-            sock.close()
-            raise
-
-    def _left(self, until: float) -> float:
         left = until - self._clock()
         if left <= 0:
             raise self._late()
-        return left
+        try:
+            with Connection(self._address, self._tls, left, clock=self._clock) as connection:
+                self._opened(connection)
+                answer = connection.exchange(
+                    method, self._base + path, {**self._headers, **headers}, limit=_MOST
+                )
+        except http.NoAnswer as problem:
+            if problem.late:
+                raise self._late() from None
+            # Not its text: what was sent in place of an answer may hold half of the credentials.
+            kind = type(problem.cause).__name__
+            raise NoAnswer(f"no answer from {self} ({kind}): {_WHERE}") from problem
+        if answer.cut:
+            raise ServiceFault(f"{self} answers more than {_MOST // 1024} kB", status=answer.status)
+        if answer.encoding:
+            raise ServiceFault(
+                f"{self} answers encoded as {answer.encoding[:20]!r}, which was not asked for",
+                status=answer.status,
+            )
+        return answer.status, answer.body
 
     def _late(self) -> NoAnswer:
         return NoAnswer(f"no answer from {self} in time: {_WHERE}")
-
-    def _read(self, sock: socket.socket, until: float) -> bytes:
-        """All that comes, up to the end of the answer or of the connection."""
-        data = b""
-        while True:
-            sock.settimeout(self._left(until))
-            more = sock.recv(_MOST)
-            data += more
-            if not more or _complete(data):
-                return data
-            if len(data) > _MOST:
-                raise ServiceFault(f"{self} answers more than {_MOST // 1024} kB")
-
-
-class _Bytes:
-    """What http.client wants to read an answer from."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def makefile(self, _mode: str) -> io.BytesIO:
-        return io.BytesIO(self._data)
-
-
-def _complete(data: bytes) -> bool:
-    """Whether an answer with a Content-Length has come whole; others end with the connection."""
-    head, gap, body = data.partition(b"\r\n\r\n")
-    if not gap:
-        return False
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length" and value.strip().isdigit():
-            return len(body) >= int(value)
-    return False
-
-
-def _parsed(data: bytes) -> tuple[int, bytes]:
-    answer = http.client.HTTPResponse(cast(Any, _Bytes(data)))
-    answer.begin()
-    return answer.status, answer.read()

@@ -6,7 +6,6 @@ time, while any number of shards may wait for the network.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,8 +14,12 @@ import zstd
 
 from sls_hec_forwarder.outside import whole_number
 from sls_hec_forwarder.sls import cursor as cursors
-from sls_hec_forwarder.sls.errors import CorruptPull
+from sls_hec_forwarder.sls.errors import CorruptPull, TooLarge
+from sls_hec_forwarder.sls.zstd_frame import content_size
 
+#: What one pull may have at most (bytes), on the wire and decompressed. A log group has 5 MB at most, and the
+#: largest pulls that were seen have about 10 MB.
+MOST_BYTES = 32 * 1024 * 1024
 #: An lz4 block cannot grow more than this when it is decompressed (LZ4 block format, "match length").
 _LZ4_RATIO = 255
 #: What nothing takes at most (bytes) when it is compressed: a zstd frame with a checksum.
@@ -99,9 +102,14 @@ class Pulled:
         return ""
 
     def unpack(self) -> bytes:
-        """The LogGroupList. Raises CorruptPull when the body does not decode to its announced size."""
+        """The LogGroupList. Raises CorruptPull when the body does not decode to its announced size.
+
+        Nothing is allocated that is larger than that, and that is no larger than MOST_BYTES.
+        """
         if not self.raw_bytes:
             return b""
+        if self.raw_bytes > MOST_BYTES:
+            raise TooLarge(f"a body of {self.raw_bytes} bytes, where at most {MOST_BYTES} are taken")
         try:
             raw = self._decompress()
         # Each codec raises classes of its own, and a corrupt size is a MemoryError.
@@ -119,9 +127,10 @@ class Pulled:
                 raise ValueError(f"{len(self.body)} bytes cannot hold {self.raw_bytes}")
             return bytes(lz4.block.decompress(self.body, uncompressed_size=self.raw_bytes))
         if self.compression == "zstd":
+            size = content_size(self.body)
+            if size != self.raw_bytes:
+                raise ValueError(f"a zstd frame of {size} bytes where the header says {self.raw_bytes}")
             return bytes(zstd.decompress(self.body))
-        if self.compression in ("gzip", "deflate"):
-            return zlib.decompress(self.body)
         raise ValueError("unknown compression")
 
 

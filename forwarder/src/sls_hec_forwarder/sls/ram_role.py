@@ -9,11 +9,12 @@ from typing import Callable
 
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.http.connection import Connection
 from sls_hec_forwarder.periodic import Periodic
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.access_key import AccessKey
 from sls_hec_forwarder.sls.errors import AuthFailed, ServiceFault
-from sls_hec_forwarder.sls.metadata_service import DEADLINE, Grant, fetch
+from sls_hec_forwarder.sls.metadata_service import Grant, fetch
 from sls_hec_forwarder.sls.trouble import Trouble
 
 #: How long a caller waits for the very first credentials.
@@ -24,6 +25,8 @@ _LEAD = 900.0
 _LEAST_PAUSE = 1.0
 #: First and longest pause (seconds) between tries while it fails.
 _RETRY = (1.0, 60.0)
+#: Time (seconds) for the thread to end, when what it waits for is aborted.
+_END_TIME = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +51,7 @@ class RoleCredentials:
         self,
         role: str,
         metadata_url: str,
-        fetch: Callable[[str, str], Grant] = fetch,
+        fetch: Callable[[str, str, Callable[[Connection], None]], Grant] = fetch,
         wall: Callable[[], float] = time.time,
         *,
         conditions: Conditions,
@@ -57,6 +60,8 @@ class RoleCredentials:
         self._metadata_url = metadata_url
         self._fetch = fetch
         self._wall = wall
+        self._connection: Connection | None = None  # the last one to the metadata service
+        self._aborted = False
         self._grant: Grant | None = None
         self._problem: Exception | None = None
         self._asked = threading.Event()
@@ -99,14 +104,23 @@ class RoleCredentials:
 
     def close(self) -> None:
         self._asked.set()
-        self._thread.stop(DEADLINE)
+        self._aborted = True
+        if self._connection is not None:
+            self._connection.abort()
+        self._thread.stop(_END_TIME)
+
+    def _opened(self, connection: Connection) -> None:
+        self._connection = connection
+        if self._aborted:
+            connection.abort()
 
     def _renew(self) -> float:
         try:
-            grant = self._grant = self._fetch(self._role, self._metadata_url)
+            grant = self._grant = self._fetch(self._role, self._metadata_url, self._opened)
         except (ServiceFault, AuthFailed) as problem:
             self._problem = problem
-            self._trouble.failed(problem)
+            if not self._aborted:
+                self._trouble.failed(problem)
             return self._backoff.next()
         finally:
             self._asked.set()

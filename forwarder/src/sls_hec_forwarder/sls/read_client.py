@@ -13,6 +13,7 @@ from sls_hec_forwarder.sls.credentials import CredentialsSource
 from sls_hec_forwarder.sls.errors import (
     AuthFailed,
     ClockSkewed,
+    CorruptPull,
     Refusal,
     ServiceFault,
     SlsError,
@@ -62,8 +63,8 @@ class Shard:
 class ReadClient:
     """One project, logstore and group, only to look at: no method of it changes anything at SLS.
 
-    Every method is one request and raises SlsError. Thread-safe. `timeout` (seconds) holds for connecting and
-    for each wait for bytes.
+    Every method is one request and raises SlsError. Thread-safe. `timeout` (seconds) is for the request as a
+    whole, from connecting to the last byte of the answer.
     """
 
     #: Makes the requests; this one refuses to send any that could change something.
@@ -89,6 +90,10 @@ class ReadClient:
 
     def close(self) -> None:
         self._api.drop_connections()
+
+    def abort(self) -> None:
+        """End every request that is under way, now and for ever. From any thread."""
+        self._api.abort()
 
     def drop_connections(self) -> None:
         """Close idle connections; the next request makes a new one, with the certificates of that time."""
@@ -169,6 +174,9 @@ class ReadClient:
             groups = whole_number(answer.get_loggroup_count(), low=-LARGEST)
             next_cursor = _text(answer.get_next_cursor())
             seen = headers.get("x-log-cursor-time", "")
+            compression = headers.get(PACKED, "")
+            if compression not in ("", settings.compression):
+                raise CorruptPull(f"compressed as {compression[:20]!r}, asked for was {settings.compression}")
             return Pulled(
                 shard=shard,
                 cursor=cursor,
@@ -178,7 +186,7 @@ class ReadClient:
                 cursor_time=_time_told(seen),
                 # With a query, an answer of no groups may only mean that the filter let none through.
                 caught_up=headers.get("x-log-end-of-cursor") == "1" or next_cursor == cursor,
-                compression=headers.get(PACKED, ""),
+                compression=compression,
                 raw_bytes=whole_number(answer.get_raw_size(), low=-LARGEST),
                 body=getattr(answer, BODY) or b"",
                 filtered=filtered,

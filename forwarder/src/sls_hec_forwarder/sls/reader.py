@@ -10,7 +10,15 @@ import random
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.errors import OperatorError
 from sls_hec_forwarder.sls import cursor as cursors
-from sls_hec_forwarder.sls.errors import CorruptPull, CursorInvalid, SlsError, Throttled, Unreadable
+from sls_hec_forwarder.sls.errors import (
+    CorruptPull,
+    CursorInvalid,
+    SlsError,
+    Throttled,
+    TooLarge,
+    TooSlow,
+    Unreadable,
+)
 from sls_hec_forwarder.sls.pulled import Pulled
 
 #: First and longest pause (seconds) after a failed pull.
@@ -18,6 +26,8 @@ _TRANSIENT = (0.5, 30.0)
 _THROTTLED = (1.0, 15.0)  # SLS counts quotas by the second; its own consumers pause 5 s
 _OPERATOR = (5.0, 60.0)
 _UNREADABLE = (1.0, 60.0)
+#: By so much the next pull asks for less, when one was too much: from 1000 log groups to one in five steps.
+_FEWER = 4
 
 
 class Reader:
@@ -26,7 +36,9 @@ class Reader:
     `cursor` is what to pull next. `stop` is the cursor to stop at, once it is known.
     """
 
-    def __init__(self, cursor: str, fetch_interval: float, rng: random.Random | None = None) -> None:
+    def __init__(
+        self, cursor: str, fetch_interval: float, most: int = 1000, rng: random.Random | None = None
+    ) -> None:
         self.cursor = cursor
         self.stop: str | None = None
         #: The end of a read-only shard was reached: nothing can come any more.
@@ -37,6 +49,9 @@ class Reader:
         self.cursor_time: int | None = None
         #: How often in a row the answer at `cursor` could not be decoded.
         self.undecodable = 0
+        #: How many log groups to ask for.
+        self.count = most
+        self._most = most
         self._fetch_interval = fetch_interval
         self._rng = rng or random.Random()  # noqa: S311 - no secret
         self._backoff: CountingBackoff | None = None
@@ -62,6 +77,7 @@ class Reader:
         """
         self._backoff = None
         self.undecodable = 0
+        self.count = min(2 * self.count, self._most)
         self.at_end = read_only and not answer.groups and answer.next_cursor == answer.cursor
         self.cursor = answer.next_cursor
         self.caught_up = answer.caught_up
@@ -79,10 +95,16 @@ class Reader:
         self.undecodable = 0
 
     def failed(self, problem: SlsError) -> float:
-        """The pull brought nothing; seconds until the same is tried again."""
-        if isinstance(problem, (CorruptPull, Unreadable)):
+        """The pull brought nothing; seconds until it is tried again.
+
+        With fewer log groups, when they were too many to take, or to come in time over a slow line.
+        """
+        fewer = isinstance(problem, (TooLarge, TooSlow)) and self.count > 1
+        if fewer:
+            self.count = max(1, self.count // _FEWER)
+        if isinstance(problem, (CorruptPull, Unreadable)) and not fewer:
             self.undecodable += 1
-        patience = _patience(problem)
+        patience = _TRANSIENT if fewer else _patience(problem)
         if self._backoff is None or patience != self._patience:
             self._patience = patience
             self._backoff = CountingBackoff(*patience, self._rng)

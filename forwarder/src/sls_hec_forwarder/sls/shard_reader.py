@@ -286,7 +286,7 @@ class ShardReader:
         around.memory.hold(lease)
         self._tell_start(start)
         self._saved_at = self._valid = start.updated
-        self.plan = Reader(start.cursor, around.settings.fetch_interval)
+        self.plan = Reader(start.cursor, around.settings.fetch_interval, around.settings.fetch_count)
         self.saver = Saver(
             around.client,
             lease,
@@ -347,9 +347,7 @@ class ShardReader:
                 if plan.stopped:
                     return 0.0
             read_only = around.read_only(self.shard)
-            answer = around.client.pull(
-                self.shard, plan.cursor, count=around.settings.fetch_count, end_cursor=plan.stop or ""
-            )
+            answer = around.client.pull(self.shard, plan.cursor, count=plan.count, end_cursor=plan.stop or "")
             self.last_pull = around.clock()
             around.observer.pulled(self.shard, answer.wire_bytes, answer.raw_bytes, answer.groups)
             if not self._take_over(lease, answer):

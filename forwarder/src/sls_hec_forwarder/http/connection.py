@@ -1,8 +1,10 @@
-"""One keep-alive HTTP connection to one collector. Used by one thread; `abort` is for the others.
+"""One keep-alive HTTP connection to one server. Used by one thread at a time; `abort` is for the others.
 
-On `http.client`, because a POST costs the relay several times more CPU through requests or urllib3
+On `http.client`, because an exchange costs the relay several times more CPU through requests or urllib3
 (`bench/clients.py` has the numbers), and nothing of theirs is needed: retries, redirects and pools are
 decided elsewhere or unwanted.
+
+Every exchange has one deadline, from the look-up of the name to the last byte of the answer, and a size.
 """
 
 from __future__ import annotations
@@ -15,11 +17,15 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Callable, Final
 
 from sls_hec_forwarder.errors import TransientError
-from sls_hec_forwarder.hec.target import Proxy, Target, TlsFiles
+from sls_hec_forwarder.http.address import Address, Proxy
+from sls_hec_forwarder.http.answer import Answer, Response
+from sls_hec_forwarder.http.deadline import Deadline
+from sls_hec_forwarder.http.resolver import resolve
+from sls_hec_forwarder.http.tls import TlsFiles
+from sls_hec_forwarder.http.wire import Wire
 
 # Splunk closes connections that are idle for 12 s when it is busy (busyKeepAliveIdleTimeout in inputs.conf).
 IDLE_SECONDS: Final = 8.0
@@ -61,6 +67,16 @@ class NoAnswer(TransientError):
         """TLS and its files, or the other end speaks no TLS: it stays so until somebody changes something."""
         return is_operator_fault(self.cause)
 
+    @property
+    def untrusted(self) -> bool:
+        """The server's certificate was refused."""
+        return isinstance(self.cause, ssl.SSLCertVerificationError)
+
+    @property
+    def late(self) -> bool:
+        """The time was up."""
+        return isinstance(self.cause, (socket.timeout, TimeoutError))
+
 
 class Aborted(OSError):
     """`abort` was called: the relay stops."""
@@ -74,38 +90,33 @@ class ProxyRefused(OSError):
         self.status = status
 
 
-@dataclass(frozen=True)
-class Response:
-    """An answer, whatever its status. Names of `headers` are in lower case; `cookies` are its Set-Cookie."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    cookies: tuple[str, ...] = ()
-
-
 class Connection:
-    """Opens by itself when needed; `timeout` (seconds) bounds each wait for the other side."""
+    """Opens by itself when needed. `timeout` (seconds) is for each exchange as a whole, connecting included.
+
+    After `idle` seconds without an exchange a connection is not trusted any more, but replaced.
+    """
 
     def __init__(
         self,
-        target: Target,
+        address: Address,
         tls: TlsFiles,
         timeout: float,
         proxy: Proxy | None = None,
         *,
+        idle: float = IDLE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
-        self.target = target
+        self.address = address
         self._tls = tls
         self._timeout = timeout
-        self._connect_timeout = min(timeout, CONNECT_SECONDS)
         self._proxy = proxy
+        self._idle = idle
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - spreads load, keeps no secret
         self._sock: socket.socket | None = None
-        self._http: http.client.HTTPConnection | None = None
+        self._wire: Wire | None = None
+        self._begun: Deadline | None = None
         self._used = 0.0
         self._leave_at = 0.0
         self._aborted = False
@@ -118,111 +129,131 @@ class Connection:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Response:
-        """One request and its answer; redirects are answers. Raises NoAnswer."""
-        conn = self.open()
-        try:
-            return self._converse(conn, method, path, headers, body)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self.close()
-            raise NoAnswer(error, sent=True) from error
+    def open(self) -> None:
+        """Have a connection that can be used; `exchange` does this too. Raises NoAnswer.
 
-    def _converse(
+        To be followed by an exchange at once: time that it takes to connect is part of that.
+        """
+        deadline = Deadline(self._timeout, self._clock)
+        before = self.opened
+        self._ready(deadline)
+        if self.opened != before:
+            self._begun = deadline
+
+    def exchange(
         self,
-        conn: http.client.HTTPConnection,
         method: str,
         path: str,
         headers: Mapping[str, str],
-        body: bytes,
+        body: bytes = b"",
+        *,
+        limit: int = ANSWER_BYTES,
     ) -> Response:
-        every = {"Host": self.target.host_header, **headers}
-        if self._proxy and not self.target.tls:
-            path = f"http://{self.target.authority}{path}"
+        """One request and its answer, of whose body no more than `limit` bytes are read.
+
+        Redirects are answers. Raises NoAnswer.
+        """
+        deadline, self._begun = self._begun or Deadline(self._timeout, self._clock), None
+        wire = self._ready(deadline)
+        wire.deadline = deadline
+        try:
+            return self._converse(wire, method, path, headers, body, limit)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            raise NoAnswer(self._cause(error), sent=True) from error
+
+    def _converse(
+        self, wire: Wire, method: str, path: str, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> Response:
+        every = {"Host": self.address.host_header, **headers}
+        if self._proxy and not self.address.tls:
+            path = self.address.absolute + path
             if self._proxy.authorization:
                 every["Proxy-Authorization"] = self._proxy.authorization
         broken: OSError | None = None
         try:
-            conn.request(method, path, body, every)
+            _send(wire, method, path, body, every)
         except (BrokenPipeError, ConnectionResetError) as error:
             broken = error  # a server that refuses a body answers before it has read it, and closes
+        answer = Answer(wire, method=method)
         try:
-            response = conn.getresponse()
-            data = response.read(ANSWER_BYTES)
+            answer.begin()
+            data, cut = answer.body(limit)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if broken is not None and not is_operator_fault(error):
                 raise broken from None
             raise
-        if response.length and len(data) < ANSWER_BYTES:
-            raise http.client.IncompleteRead(data, response.length)
-        if broken is not None or not response.isclosed() or conn.sock is None:
+        finally:
+            answer.close()
+        if broken is not None or cut or answer.will_close:
             self.close()
         self._used = self._clock()
         return Response(
-            response.status,
-            {name.lower(): value for name, value in response.getheaders()},
+            answer.status,
+            {name.lower(): value for name, value in answer.getheaders()},
             data,
-            tuple(response.headers.get_all("Set-Cookie", ())),
+            tuple(answer.headers.get_all("Set-Cookie", ())),
+            answer.reason,
+            cut,
         )
 
-    def open(self) -> http.client.HTTPConnection:
-        """Have a connection that can be used; `exchange` does this too. Raises NoAnswer."""
+    def _ready(self, deadline: Deadline) -> Wire:
         try:
-            return self._ready()
+            now = self._clock()
+            if self._wire is not None and (
+                now - self._used > self._idle or now > self._leave_at or self._closed_by_peer()
+            ):
+                self.close()
+            if self._wire is None:
+                self._wire = self._connect(deadline)
+                self._leave_at = now + AGE_SECONDS * self._rng.uniform(0.8, 1.2)
+                self._used = self._clock()
+                self.opened += 1
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
-            raise NoAnswer(error, sent=False) from error
+            raise NoAnswer(self._cause(error), sent=False) from error
+        return self._wire
 
-    def _ready(self) -> http.client.HTTPConnection:
-        now = self._clock()
-        if self._http is not None and (
-            now - self._used > IDLE_SECONDS or now > self._leave_at or self._closed_by_peer()
-        ):
-            self.close()
-        if self._http is None:
-            self._connect()
-            self._leave_at = now + AGE_SECONDS * self._rng.uniform(0.8, 1.2)
-        assert self._http is not None
-        return self._http
+    def _cause(self, error: Exception) -> Exception:
+        return Aborted() if self._aborted else error
 
     def _closed_by_peer(self) -> bool:
         """Whether there is something to read where no answer is due: the other side has closed."""
         assert self._sock is not None
         return _readable(self._sock, 0.0)
 
-    def _connect(self) -> None:
-        target, proxy = self.target, self._proxy
-        sock = self._dial(proxy.host, proxy.port) if proxy else self._dial(target.host, target.port)
+    def _connect(self, deadline: Deadline) -> Wire:
+        address, proxy = self.address, self._proxy
+        host, port = (proxy.host, proxy.port) if proxy else (address.host, address.port)
+        sock = self._dial(host, port, deadline)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if target.tls:
-            if proxy:
-                self._tunnel(sock, proxy)
-            wrapped = self._tls.context().wrap_socket(
-                sock, server_hostname=target.name, do_handshake_on_connect=False
-            )
-            self._watch(wrapped)
-            started = self._clock()
-            wrapped.do_handshake()
-            _await_verdict(wrapped, self._clock() - started)
-            sock = wrapped
-        sock.settimeout(self._timeout)
-        self._http = http.client.HTTPConnection(target.host, target.port)
-        self._http.sock = sock
-        self._http.auto_open = 0
-        self._used = self._clock()
-        self.opened += 1
+        if not address.tls:
+            return Wire(sock, deadline)
+        if proxy:
+            self._tunnel(Wire(sock, deadline), proxy)
+        wrapped = self._tls.context().wrap_socket(
+            sock, server_hostname=address.name, do_handshake_on_connect=False
+        )
+        self._watch(wrapped)
+        wire = Wire(wrapped, deadline)
+        started = self._clock()
+        wire.handshake()
+        _await_verdict(wrapped, min(self._clock() - started, deadline.left()))
+        return wire
 
-    def _dial(self, host: str, port: int) -> socket.socket:
+    def _dial(self, host: str, port: int, deadline: Deadline) -> socket.socket:
         """A connected socket to one of the addresses of `host`, within a family in random order."""
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = resolve(host, port, deadline, lambda: self._aborted)
         families = list(dict.fromkeys(each[0] for each in found))
         found.sort(key=lambda each: (families.index(each[0]), self._rng.random()))
         failure: OSError | None = None
-        for family, kind, protocol, _, address in found:
+        for number, (family, kind, protocol, _, where) in enumerate(found):
+            share = deadline.left() / (len(found) - number)
             sock = socket.socket(family, kind, protocol)
-            sock.settimeout(self._connect_timeout)
+            sock.settimeout(min(share, CONNECT_SECONDS))
             self._watch(sock)
             try:
-                sock.connect(address)
+                sock.connect(where)
             except OSError as error:
                 sock.close()
                 failure = error
@@ -230,25 +261,25 @@ class Connection:
                 return sock
         raise failure or OSError(f"{host} has no address")
 
-    def _tunnel(self, sock: socket.socket, proxy: Proxy) -> None:
-        authority = self.target.authority
+    def _tunnel(self, wire: Wire, proxy: Proxy) -> None:
+        authority = self.address.authority
         lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
         if proxy.authorization:
             lines.append(f"Proxy-Authorization: {proxy.authorization}")
-        sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
-        response = http.client.HTTPResponse(sock, method="CONNECT")
+        wire.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
+        answer = Answer(wire, method="CONNECT")
         try:
-            response.begin()
+            answer.begin()
         finally:
-            response.close()
-        if response.status != 200:
-            raise ProxyRefused(response.status)
+            answer.close()
+        if answer.status != 200:
+            raise ProxyRefused(answer.status)
 
     def _watch(self, sock: socket.socket) -> None:
         """From now on `abort` ends waits on `sock`."""
         self._sock = sock
         if self._aborted:
-            raise Aborted("stopping")
+            raise Aborted
 
     def abort(self) -> None:
         """End what the connection waits for, now and for ever. From any thread."""
@@ -261,14 +292,24 @@ class Connection:
             except OSError:  # not connected, or closed meanwhile: nobody waits on it
                 return
 
+    @property
+    def is_open(self) -> bool:
+        return self._wire is not None
+
     def close(self) -> None:
         """Close if open; the next exchange opens again."""
-        if self._http is not None:
-            self._http.close()
-            self._http = None
+        self._wire = None
         if self._sock is not None:
             self._sock.close()
             self._sock = None
+
+
+def _send(wire: Wire, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> None:
+    # A new one each time: only the way it writes a request is wanted, not what it knows of a connection.
+    writer = http.client.HTTPConnection("", 0)
+    writer.sock = wire
+    writer.auto_open = 0
+    writer.request(method, path, body, headers)
 
 
 def _await_verdict(sock: ssl.SSLSocket, handshake: float) -> None:
@@ -281,14 +322,12 @@ def _await_verdict(sock: ssl.SSLSocket, handshake: float) -> None:
     """
     if sock.version() != "TLSv1.3" or not _readable(sock, min(handshake, 1.0)):
         return
-    timeout = sock.gettimeout()
-    sock.setblocking(False)
     try:
         if not sock.recv(1):
             raise ConnectionResetError(errno.ECONNRESET, "closed after the TLS handshake")
         raise http.client.BadStatusLine("bytes before any request")
     except ssl.SSLWantReadError:
-        sock.settimeout(timeout)  # it was tickets, and they are read now
+        return  # it was tickets, and they are read now
 
 
 def _readable(sock: socket.socket, timeout: float) -> bool:
@@ -316,9 +355,12 @@ def describe(error: BaseException) -> str:
         return f"name not resolved: {error.strerror}"
     if isinstance(error, (socket.timeout, TimeoutError)):
         return "timed out"
+    if isinstance(error, Aborted):
+        return "aborted, the relay stops"
     if isinstance(error, http.client.RemoteDisconnected):
         return "closed without an answer"
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror.lower()}{where}"
-    return f"{type(error).__name__}: {error}"[:200]
+    text = f"{type(error).__name__}: {error}"[:200]  # what a server sent may be in it
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

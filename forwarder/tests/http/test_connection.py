@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from sls_hec_forwarder.hec.connection import IDLE_SECONDS, Connection, NoAnswer
-from sls_hec_forwarder.hec.target import Proxy, Target, TlsFiles
-from sls_hec_forwarder.settings.model import HecSettings
+from sls_hec_forwarder.http.address import Address, Proxy
+from sls_hec_forwarder.http.connection import IDLE_SECONDS, Connection, NoAnswer
+from sls_hec_forwarder.http.tls import TlsFiles
 
-from .scripted import answer, read_request, scripted
+from ..hec.scripted import answer, read_request, scripted
 
-SETTINGS = HecSettings(token="t")
+TLS = TlsFiles()
 OK = answer()
 
 
@@ -24,7 +24,7 @@ def keep_answering(sock: socket.socket) -> None:
 
 
 def connection(port: int, timeout: float = 20.0, **more: object) -> Connection:
-    return Connection(Target(False, "127.0.0.1", port), TlsFiles(SETTINGS), timeout, **more)  # type: ignore[arg-type]
+    return Connection(Address(False, "127.0.0.1", port), TLS, timeout, **more)  # type: ignore[arg-type]
 
 
 def test_requests_share_a_connection() -> None:
@@ -116,8 +116,12 @@ def test_an_answer_given_before_the_body_was_read_is_heard() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\n{", "IncompleteRead"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{", "IncompleteRead"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "ncomplete"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000, "header line"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000, "too long"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000, "headers"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2", "within the head"),
+        (b"HTTP/1.1 200 OK\r\n", "within the head"),
+        (b"HTTP/1.1 200 OK", "within the head"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "closed without an answer"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "BadStatusLine"),
         (b"\x00\xff\xfe\r\n\r\n", "BadStatusLine"),
         (b"HTTP/1.1 abc OK\r\n\r\n", "BadStatusLine"),
@@ -164,7 +168,7 @@ def test_refused_and_unknown_name_send_nothing() -> None:
     with pytest.raises(NoAnswer, match="refused") as caught:
         connection(port).exchange("POST", "/x", {}, b"body")
     assert not caught.value.sent
-    nowhere = Connection(Target(False, "no-such-host.invalid", 1), TlsFiles(SETTINGS), 5.0)
+    nowhere = Connection(Address(False, "no-such-host.invalid", 1), TLS, 5.0)
     with pytest.raises(NoAnswer, match="name not resolved") as caught:
         nowhere.exchange("POST", "/x", {}, b"body")
     assert not caught.value.sent
@@ -178,10 +182,10 @@ def test_a_proxy_is_asked_for_a_tunnel_and_refuses(status: str, operator: bool) 
         heads.append(read_request(sock)[0])
         sock.sendall(answer(b"<html>", status))
 
-    target = Target(True, "splunk.invalid", 8088)
+    target = Address(True, "splunk.invalid", 8088)
     with scripted(refuse) as port:
         proxy = Proxy.parse(f"http://user:pass@127.0.0.1:{port}")
-        conn = Connection(target, TlsFiles(SETTINGS), 20.0, proxy)
+        conn = Connection(target, TLS, 20.0, proxy)
         with pytest.raises(NoAnswer, match=f"refused the tunnel .HTTP {status[:3]}.") as caught:
             conn.exchange("POST", "/x", {}, b"body")
     assert caught.value.operator is operator
@@ -200,7 +204,7 @@ def test_abort_ends_a_wait_for_an_answer_a_handshake_and_a_connect() -> None:
 
     with scripted(silent) as port, FullListener() as full:
         plain = connection(port, timeout=300)
-        handshake = Connection(Target(True, "127.0.0.1", port), TlsFiles(SETTINGS), 300)
+        handshake = Connection(Address(True, "127.0.0.1", port), TLS, 300)
         connecting = connection(full, timeout=300)
         for conn in (plain, handshake, connecting):
             failures: list[NoAnswer] = []

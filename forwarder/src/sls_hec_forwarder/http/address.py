@@ -1,0 +1,79 @@
+"""Where a server is, and the proxy on the way to it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from sls_hec_forwarder.names import host_of, server_name
+
+
+@dataclass(frozen=True)
+class Address:
+    """Host and port of a server, and whether it speaks TLS."""
+
+    tls: bool
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Of an http or https URL. Raises ValueError for another kind of URL."""
+        return cls(*address_of(url))
+
+    @property
+    def authority(self) -> str:
+        """Whom a proxy is to connect to."""
+        return _with_port(self.host, self.port)
+
+    @property
+    def absolute(self) -> str:
+        """The beginning of a URL, as a proxy without a tunnel wants it."""
+        return f"http://{self.authority.removesuffix(':80')}"
+
+    @property
+    def host_header(self) -> str:
+        return _with_port(self.name, self.port)
+
+    @property
+    def name(self) -> str:
+        """The host as TLS and HTTP servers know it."""
+        return server_name(self.host)
+
+
+def address_of(url: str) -> tuple[bool, str, int]:
+    """Whether TLS is spoken, host and port. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected http://host:port or https://host:port")
+    tls = parts.scheme == "https"
+    return tls, host_of(url), parts.port or (443 if tls else 80)
+
+
+def _with_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """An HTTP proxy; `authorization` is the value of its header, or empty."""
+
+    host: str
+    port: int
+    authorization: str
+
+    @classmethod
+    def parse(cls, url: str, port: int = 3128) -> Proxy:
+        """`port` is the one of a URL that names none. Raises ValueError."""
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError("expected http://host:port or http://user:password@host:port")
+        authorization = ""
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            authorization = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
+        return cls(host_of(url), parts.port or port, authorization)
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.host}:{self.port})"
