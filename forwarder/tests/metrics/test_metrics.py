@@ -229,15 +229,31 @@ def test_values(metrics: Metrics) -> None:
 
 def test_what_others_make_up_does_not_fill_the_memory(metrics: Metrics) -> None:
     for number in range(1000):
-        metrics.sls.filtered(f"topic {number}\n", 1)
+        metrics.sls.filtered(f"topic {number}", 1)
         metrics.hec.sent(ENDPOINT, 200, number, 1, 1, 1, 0.1)
-    metrics.sls.filtered("topic 0\n", 1)
+    metrics.sls.filtered("topic 0", 1)
     found = samples(metrics)
     topics = {name: value for name, value in found.items() if name.startswith("sls_hec_filtered_logs_total")}
     assert len(topics) == 51
     assert topics['sls_hec_filtered_logs_total{topic="other"}'] == 950
-    assert topics['sls_hec_filtered_logs_total{topic="topic 0\n"}'] == 2
+    assert topics['sls_hec_filtered_logs_total{topic="topic 0"}'] == 2
     assert len([name for name in found if name.startswith("sls_hec_requests_total")]) == 101
+
+
+def test_labels_that_others_make_up_are_short_and_printable(metrics: Metrics) -> None:
+    hostile = ["t" * 1_000_000, "t" * 1_000_001, "\x1b]0;x\x07", "\u202e", "\x9b2J", "a\nb", "a\\nb"]
+    conditions = watched(metrics)
+    for text in hostile:
+        metrics.sls.filtered(text, 1)
+        conditions.begin("collector_holding", text, "no token")
+    metrics.sls.filtered("\ud800", 1)
+    _, _, page = get(metrics, "/metrics")
+    assert len(page) < 100_000
+    assert all(line.isprintable() for line in page.split("\n"))
+    found = samples(metrics)
+    names = ("sls_hec_filtered_logs_total", "sls_hec_condition{")
+    apart = [len([each for each in found if each.startswith(name)]) for name in names]
+    assert apart == [len(hostile) + 1, len(hostile)]
 
 
 def test_losses_and_holds_are_shown_before_there_are_any(metrics: Metrics) -> None:

@@ -16,6 +16,14 @@ member of its consumer group, and no critical [condition](health.md) stands; els
 report as JSON either way. `/livez` answers 200 while the process itself works, whatever the world around it
 does: a supervisor that restarts it may ask that. Nothing else is served.
 
+A client has 5 s for a whole exchange, and a slow one delays no other; of more than 16 at once the oldest is
+cut off. On a port, a request has to name this machine as its host: `localhost`, `127.0.0.1` or `[::1]`, with
+any port; for another name it gets 421, so that no web page can read the metrics through a browser on the
+host. The unix socket takes any name.
+
+Values of labels that log writers or servers choose are printable and at most 120 characters long. Where one
+had to be changed for that, it ends in `~` and a digest.
+
 Beside these there are the `process_*` metrics (CPU, memory, file descriptors) of the official Prometheus
 client. Counters begin at 0 with the process.
 

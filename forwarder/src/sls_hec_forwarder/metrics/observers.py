@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from sls_hec_forwarder.hec.observer import Observer as HecObserver
 from sls_hec_forwarder.metrics import table
+from sls_hec_forwarder.metrics.labels import label
 from sls_hec_forwarder.metrics.table import Definition
 from sls_hec_forwarder.sls.observer import Observer as SlsObserver
 from sls_hec_forwarder.sls.positions import Lost
@@ -81,6 +82,7 @@ class CountingSls(SlsObserver):
             self._repaired.inc(repaired)
 
     def filtered(self, topic: str, logs: int) -> None:
+        topic = label(topic)
         with self._topics_lock:
             if topic not in self._topics:
                 if len(self._topics) < _TOPICS:

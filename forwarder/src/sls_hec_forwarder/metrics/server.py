@@ -1,24 +1,31 @@
-"""Serves fixed paths on a loopback port or a unix socket, from one thread that ends on `close`."""
+"""Serves fixed paths on a loopback port or a unix socket, from one thread that ends on `close`.
+
+The thread waits for all of its clients at once, so that none of them can hold up another one.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
+import selectors
 import socket
-import socketserver
 import stat
 import time
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
 from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.errors import OperatorError
+from sls_hec_forwarder.metrics.exchange import Answer, Exchange
 from sls_hec_forwarder.periodic import Periodic
 
-#: Patience (seconds) with a client that sends or takes nothing.
-_CLIENT_TIMEOUT = 5.0
+__all__ = ["Answer", "MetricsServer", "Routes"]
+
+#: Clients at once. One more ends the one that has been there longest.
+_CLIENTS = 16
+#: Connections that wait until the thread takes them.
+_BACKLOG = 64
 #: How often (seconds) the thread looks whether it has to end.
 _LOOK = 0.1
 #: First and longest pause (seconds) after the thread could not serve.
@@ -28,95 +35,8 @@ _END = 5.0
 
 _log = logging.getLogger(__name__)
 
-
-class Answer(NamedTuple):
-    """What a path gives."""
-
-    status: int
-    content_type: str
-    body: bytes
-
-
 #: Paths, and what makes their answers.
 Routes = Mapping[str, Callable[[], Answer]]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    timeout = _CLIENT_TIMEOUT
-    server_version = "sls-hec-forwarder"
-    sys_version = ""
-    server: _Server
-
-    def do_GET(self) -> None:
-        route = self.server.routes.get(self.path.partition("?")[0])
-        answer = (
-            route() if route else Answer(404, "text/plain", b"only /metrics, /healthz and /livez are here\n")
-        )
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Silent: a scrape every few seconds is no news."""
-
-
-class _Server(socketserver.TCPServer):
-    """One client at a time: scrapes are rare and short."""
-
-    allow_reuse_address = True
-    timeout = _LOOK
-    routes: Routes
-
-    def __init__(self, address: Any, routes: Routes) -> None:
-        self.routes = routes
-        self._client: socket.socket | None = None
-        super().__init__(address, _Handler)
-
-    def get_request(self) -> Any:
-        try:
-            return super().get_request()
-        except OSError:  # such as no descriptor left: the client still waits, and would be tried at once
-            time.sleep(_LOOK)
-            raise
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        self._client = request
-        try:
-            super().finish_request(request, client_address)
-        finally:
-            self._client = None
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that break off are their own trouble."""
-
-    def hang_up(self) -> None:
-        """End a client that would hold the thread up."""
-        client = self._client
-        if client is not None:
-            with contextlib.suppress(OSError):  # it has just ended by itself
-                client.shutdown(socket.SHUT_RDWR)
-
-
-class _UnixServer(_Server):
-    address_family = socket.AF_UNIX
-
-    def server_bind(self) -> None:
-        _remove_socket(str(self.server_address))
-        super().server_bind()
-        os.chmod(str(self.server_address), 0o660)
-
-    def server_close(self) -> None:
-        super().server_close()
-        _remove_socket(str(self.server_address))
-
-
-def _remove_socket(path: str) -> None:
-    """Remove what a process left that was killed; nothing but a socket."""
-    with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISSOCK(os.stat(path).st_mode):
-            os.unlink(path)
 
 
 class MetricsServer:
@@ -124,27 +44,30 @@ class MetricsServer:
 
     def __init__(self, where: str, routes: Routes) -> None:
         self._where = where
+        self._path = where[len("unix:") :] if where.startswith("unix:") else ""
         self._routes = routes
-        self._server: _Server | None = None
+        self._socket: socket.socket | None = None
+        self._selector: selectors.BaseSelector | None = None
         self._thread: Periodic | None = None
+        self._clients: dict[socket.socket, Exchange] = {}  # the thread's own, oldest first
+        self._told: set[str] = set()  # kinds of failure of the routes
 
     @property
     def address(self) -> Any:
         """What it listens on: (host, port) or a path."""
-        return self._server.server_address if self._server is not None else None
+        return self._socket.getsockname() if self._socket is not None else None
 
     def start(self) -> None:
         """Raises OperatorError when that cannot be listened on."""
         try:
-            if self._where.startswith("unix:"):
-                self._server = _UnixServer(self._where[len("unix:") :], self._routes)
-            else:
-                self._server = _Server(("127.0.0.1", int(self._where)), self._routes)
+            self._socket = self._listen()
         except OSError as problem:
             raise OperatorError(
                 f"RELAY_METRICS: cannot listen on {self._where}: {problem.strerror or problem}; "
                 "is another instance using it?"
             ) from problem
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._socket, selectors.EVENT_READ)
         self._thread = Periodic(
             *("metrics", f"serving {self._where}", self._serve),
             log=_log,
@@ -153,18 +76,101 @@ class MetricsServer:
         )
         self._thread.start()
 
+    def _listen(self) -> socket.socket:
+        listening = socket.socket(socket.AF_UNIX if self._path else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            if self._path:
+                _remove_socket(self._path)
+                listening.bind(self._path)
+                os.chmod(self._path, 0o660)
+            else:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listening.bind(("127.0.0.1", int(self._where)))
+            listening.listen(_BACKLOG)
+            listening.setblocking(False)
+        except BaseException:
+            listening.close()
+            raise
+        return listening
+
     def close(self) -> None:
         """End the thread, within some seconds, and free the address. May be called again."""
-        if self._server is None or self._thread is None:
+        if self._socket is None or self._thread is None or self._selector is None:
             return
-        deadline = time.monotonic() + _END
-        # It ends behind the client being served, and one more may have been waiting.
-        while not self._thread.stop(_LOOK) and time.monotonic() < deadline:
-            self._server.hang_up()
-        self._server.server_close()
-        self._server = self._thread = None
+        if self._thread.stop(_END):  # else a route hangs, and the thread still uses them
+            for client in list(self._clients):
+                self._end(client)
+            self._selector.close()
+        self._socket.close()
+        if self._path:
+            _remove_socket(self._path)
+        self._socket = self._thread = self._selector = None
+
+    # In the thread
 
     def _serve(self) -> None:
-        """One client, if one comes soon."""
-        if self._server is not None:
-            self._server.handle_request()
+        """What comes within a moment, and the end of clients that are late."""
+        selector = self._selector
+        if selector is None:
+            return
+        for key, _ in selector.select(_LOOK):
+            if key.fileobj is self._socket:
+                self._accept(selector)
+            elif key.fileobj in self._clients:
+                self._go_on(selector, key.fileobj)
+        now = time.monotonic()
+        for client in [client for client, exchange in self._clients.items() if exchange.late(now)]:
+            self._end(client)
+
+    def _accept(self, selector: selectors.BaseSelector) -> None:
+        assert self._socket is not None
+        try:
+            client, _ = self._socket.accept()
+        except (
+            OSError
+        ):  # it has gone, or no descriptor is left: then it would be tried at once, again and again
+            time.sleep(_LOOK)
+            return
+        client.setblocking(False)
+        if len(self._clients) >= _CLIENTS:
+            self._end(next(iter(self._clients)))
+        # A browser reaches a port under any name that leads to this machine, but no unix socket.
+        self._clients[client] = Exchange(client, self._answer, any_host=bool(self._path))
+        selector.register(client, selectors.EVENT_READ)
+
+    def _go_on(self, selector: selectors.BaseSelector, client: socket.socket) -> None:
+        exchange = self._clients[client]
+        try:
+            over = exchange.go_on()
+        except OSError:  # clients that break off are their own trouble
+            over = True
+        if over:
+            self._end(client)
+        elif exchange.answering:
+            selector.modify(client, selectors.EVENT_WRITE)
+
+    def _end(self, client: socket.socket) -> None:
+        del self._clients[client]
+        if self._selector is not None:
+            self._selector.unregister(client)
+        client.close()
+
+    def _answer(self, path: str) -> Answer:
+        route = self._routes.get(path)
+        if route is None:
+            return Answer(404, "text/plain", b"only /metrics, /healthz and /livez are here\n")
+        try:
+            return route()
+        except Exception as problem:  # noqa: BLE001 - the other paths may work
+            kind = f"{path} {type(problem).__name__}"
+            if kind not in self._told:
+                self._told.add(kind)
+                _log.exception("serving %s: %s cannot be answered; the relay goes on", self._where, path)
+            return Answer(500, "text/plain", b"failed; the relay's log says why\n")
+
+
+def _remove_socket(path: str) -> None:
+    """Remove what a process left that was killed; nothing but a socket."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            os.unlink(path)

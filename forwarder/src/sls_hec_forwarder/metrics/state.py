@@ -14,6 +14,7 @@ from sls_hec_forwarder.health.catalogue import Severity
 from sls_hec_forwarder.health.facts import Facts
 from sls_hec_forwarder.health.model import Health
 from sls_hec_forwarder.metrics import table
+from sls_hec_forwarder.metrics.labels import label
 from sls_hec_forwarder.metrics.table import Definition
 
 
@@ -74,7 +75,7 @@ def _conditions(health: Health) -> Iterator[Metric]:
     standing = health.conditions.standing()
     each_one, counts = _family(table.CONDITION), _family(table.CONDITIONS)
     for condition in standing:
-        each_one.add_metric([condition.name, condition.subject, condition.severity.value], 1)
+        each_one.add_metric([condition.name, label(condition.subject), condition.severity.value], 1)
     for severity in Severity:
         counts.add_metric([severity.value], sum(each.severity is severity for each in standing))
     yield each_one

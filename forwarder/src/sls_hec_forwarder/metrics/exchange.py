@@ -1,0 +1,93 @@
+"""One request of a local client and its answer, on a socket that never blocks."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from http import HTTPStatus
+from typing import Callable, Final, NamedTuple
+
+#: Time (seconds) for a client's whole exchange, however it spends it.
+DEADLINE: Final = 5.0
+#: Longest request head (bytes): request line and headers.
+_HEAD: Final = 8 * 1024
+_PIECE: Final = 64 * 1024
+_HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
+#: What a browser names that was sent here by somebody's page and DNS is that page's own name.
+_LOOPBACK: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+
+
+class Answer(NamedTuple):
+    """What a path gives."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Exchange:
+    """`make` gives the answer for a path. With `any_host` the request may name any host."""
+
+    def __init__(self, client: socket.socket, make: Callable[[str], Answer], *, any_host: bool) -> None:
+        self._client = client
+        self._make = make
+        self._any_host = any_host
+        self._until = time.monotonic() + DEADLINE
+        self._head = b""
+        self._left = memoryview(b"")
+        #: The request has come: from now on the client is written to.
+        self.answering = False
+
+    def late(self, now: float) -> bool:
+        """Whether the client's time is over at `now`, on the monotonic clock."""
+        return now >= self._until
+
+    def go_on(self) -> bool:
+        """Do what needs no waiting; whether that was all. Raises OSError when the client has gone."""
+        try:
+            if not self.answering and not self._read():
+                return True
+            if self.answering:
+                self._left = self._left[self._client.send(self._left) :]
+        except BlockingIOError:
+            return False
+        return self.answering and not self._left
+
+    def _read(self) -> bool:
+        """Whether there is a client still."""
+        more = self._client.recv(_PIECE)
+        # Not beyond the bound, even for the moment of one look.
+        self._head += more[: _HEAD + 1 - len(self._head)]
+        end = _HEAD_END.search(self._head)
+        if end is not None:
+            self._begin(self._respond(self._head[: end.start()].decode("latin-1")))
+        elif len(self._head) > _HEAD:
+            self._begin(Answer(431, "text/plain", b"the request is too long\n"))
+        return bool(more)
+
+    def _respond(self, head: str) -> Answer:
+        request, *lines = head.split("\n")
+        words = request.split()
+        if len(words) != 3 or not words[2].startswith("HTTP/1."):
+            return Answer(400, "text/plain", b"not an HTTP/1 request\n")
+        if words[0] != "GET":
+            return Answer(501, "text/plain", b"only GET is answered\n")
+        hosts = [
+            value.strip()
+            for name, _, value in (line.partition(":") for line in lines)
+            if name.strip().lower() == "host"
+        ]
+        # Without the header it is no browser, and no page of others can have sent it.
+        if not self._any_host and not all(_LOOPBACK.fullmatch(host) for host in hosts):
+            return Answer(421, "text/plain", b"ask for localhost, 127.0.0.1 or [::1]\n")
+        return self._make(words[1].partition("?")[0])
+
+    def _begin(self, answer: Answer) -> None:
+        head = (
+            f"HTTP/1.0 {answer.status} {HTTPStatus(answer.status).phrase}\r\n"
+            f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n"
+            "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+        )
+        self._left = memoryview(head.encode("latin-1") + answer.body)
+        self.answering = True
