@@ -125,8 +125,11 @@ def iso_time(text: object) -> float:
     """Unix seconds of a time in ISO 8601, from 1970 to 9999; in UTC unless it says otherwise."""
     if not isinstance(text, str) or len(text) > _LONGEST_DATE or not text.isascii():
         raise ValueError("no time in ISO 8601")
-    # fromisoformat learns of "Z" only in Python 3.11.
-    return _seconds(datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text))
+    try:
+        # fromisoformat learns of "Z" only in Python 3.11.
+        return _seconds(datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text))
+    except IndexError:  # PyPy's, of a text that is too short
+        raise ValueError("no time in ISO 8601") from None
 
 
 def _seconds(moment: datetime) -> float:

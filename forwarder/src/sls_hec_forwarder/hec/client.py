@@ -33,6 +33,7 @@ class Attempt(NamedTuple):
 # Their value changes with every answer of the load balancer, whichever node it comes from.
 _CHANGING_COOKIES: Final = "AWSALB"
 _COOKIES: Final = 10
+_LONGEST_COOKIE: Final = 4096  # characters, name and value: RFC 6265, 6.1
 # Answers of a node, or of what stands before it, that another node may not give.
 _LEAVE: Final = (429, 502, 503, 504)
 
@@ -115,7 +116,11 @@ class Client:
             # A load balancer that ties connections to nodes would lead us to the same one again.
             self.connection.close()
         for cookie in response.cookies:
-            name, _, value = cookie.partition(";")[0].strip().partition("=")
+            pair = cookie.partition(";")[0].strip()
+            # Others than RFC 6265 allows would spoil every request from now on.
+            if len(pair) > _LONGEST_COOKIE or not (pair.isascii() and pair.isprintable()):
+                continue
+            name, _, value = pair.partition("=")
             before = self._cookies.get(name)
             if before is None and len(self._cookies) >= _COOKIES:
                 continue

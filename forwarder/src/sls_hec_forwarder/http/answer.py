@@ -97,4 +97,4 @@ class Answer(http.client.HTTPResponse):
                 return b"".join(pieces), False
             pieces.append(piece)
             left -= len(piece)
-        return b"".join(pieces)[:limit], True
+        return pieces[0][:limit], True  # the rest is not worth another copy of all of it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from sls_hec_forwarder.health.conditions import safe
+from sls_hec_forwarder.outside import plain
 
 #: Longest value (characters), as far as it is shown.
 _LONGEST: Final = 120
@@ -17,7 +17,7 @@ def label(text: str) -> str:
     What had to be changed ends in a digest, for two series must not get the same labels: that spoils the
     whole scrape.
     """
-    shown = safe(text[:_LONGEST])
+    shown = plain(text[:_LONGEST])
     if shown == text:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

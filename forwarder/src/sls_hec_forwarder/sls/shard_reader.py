@@ -349,6 +349,7 @@ class ShardReader:
             read_only = around.read_only(self.shard)
             answer = around.client.pull(self.shard, plan.cursor, count=plan.count, end_cursor=plan.stop or "")
             self.last_pull = around.clock()
+            answer.check()  # what contradicts itself is not counted either
             around.observer.pulled(self.shard, answer.wire_bytes, answer.raw_bytes, answer.groups)
             if not self._take_over(lease, answer):
                 return 0.0
@@ -370,7 +371,6 @@ class ShardReader:
     def _take_over(self, lease: Lease, answer: Pulled) -> bool:
         """Encode and queue an answer; False when the shard has to be left before that is complete."""
         around = self._around
-        answer.check()
         if answer.missing:
             self._check_gap(answer)
         if not answer.raw_bytes:
