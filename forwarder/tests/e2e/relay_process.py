@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -23,10 +24,19 @@ def interpreters() -> list[str]:
 class RelayProcess:
     """`sls-hec-forwarder run` on a given interpreter; use as a context manager.
 
-    `environ` holds the relay's settings. Standard error goes to `log_path`.
+    `environ` holds the relay's settings. Standard error goes to `log_path`. `program` is what follows the
+    interpreter.
     """
 
-    def __init__(self, python: str, environ: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        python: str,
+        environ: dict[str, str],
+        folder: Path,
+        *,
+        program: Sequence[str] = ("-m", "sls_hec_forwarder.cli", "run"),
+    ) -> None:
+        self._program = program
         self._python = python
         self._environ = environ
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +60,7 @@ class RelayProcess:
         }
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [self._python, "-m", "sls_hec_forwarder.cli", "run"],
+                [self._python, *self._program],
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
