@@ -76,6 +76,7 @@ LIES: dict[str, Lie] = {
     "the next cursor stays": lambda h, b: (without_last(moved(h, -GROUPS)), b),
     "the next cursor is short of what came": lambda h, b: (without_last(moved(h, -1)), b),
     "the next cursor is behind more than came": lambda h, b: (without_last(moved(h, 7)), b),
+    "the next cursor is no cursor": lambda h, b: (without_last({**h, "x-log-cursor": "MTIzNDU2Nzg5M"}), b),
     "what came is behind a gap": lambda h, b: (moved(h, 7), b),
     "the last cursor is another": lambda h, b: (
         {**h, "x-log-read-last-cursor": str(int(h["x-log-read-last-cursor"]) + 1)},
@@ -132,6 +133,8 @@ def test_a_shard_is_not_at_its_end_because_one_answer_is_empty(
         ({"next_cursor": cursors.encode(99)}, "goes back"),
         ({"next_cursor": cursors.encode(99), "filtered": True}, "goes back"),
         ({"cursor": "opaque", "next_cursor": "opaque"}, "where they were read"),
+        ({"next_cursor": "opaque", "first_cursor": None}, "is none"),
+        ({"next_cursor": "opaque", "first_cursor": None, "filtered": True}, "is none"),
         ({"next_cursor": cursors.encode(102)}, "more log groups"),
         ({"first_cursor": 101}, "the last log group read is at 103"),
     ],

@@ -23,6 +23,11 @@ def decode(cursor: str) -> int:
     return whole_number(text)
 
 
+def is_plain(cursor: str) -> bool:
+    """Whether `cursor` names a position."""
+    return distance(cursor, cursor) is not None
+
+
 def encode(position: int) -> str:
     """The cursor of `position`."""
     return base64.b64encode(str(position).encode("ascii")).decode("ascii")

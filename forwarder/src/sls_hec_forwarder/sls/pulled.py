@@ -90,7 +90,8 @@ class Pulled:
             return "log groups, but the next cursor is where they were read"
         steps = cursors.distance(self.cursor, self.next_cursor)
         if steps is None:
-            return ""
+            # Taken for an expired one later, it would have the shard read again, or the rest of it skipped.
+            return "the next cursor is none" if cursors.is_plain(self.cursor) else ""
         if steps < 0:
             return "the next cursor goes back"
         if self.filtered:
