@@ -51,7 +51,9 @@ python_env() {
       -r "$forwarder/requirements/dev.txt" >&2
     touch "$dir/complete"
   fi
-  # Tests run against what would be installed, so that a file left out of the package is found.
+  # Tests run against what would be installed, so that a file left out of the package is found; so would be one
+  # that is left from an earlier build.
+  rm -rf "$forwarder"/{,standins/}build
   "$dir/bin/python" -m pip install --quiet --no-deps --no-build-isolation --force-reinstall \
     "$forwarder" "$forwarder/standins" >&2
   echo "$dir"
