@@ -51,6 +51,7 @@ def run(
         chaos.run(seconds, pace)
         world.sls.loader.stop()
         say(f"peace; {chaos.left_out} troubles were left out, others stood in their way for {LATE:g} s")
+        world.await_group()
         clock_is_right(world)
         await_all(world)
         verdict = judge(world, seed, chaos.begun, chaos.fired(), chaos.stood)

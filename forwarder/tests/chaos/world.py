@@ -28,7 +28,7 @@ from sls_hec_standins.sls.standin import SlsStandin
 from sls_hec_standins.sls.switches import Switches
 
 from ..e2e.relay_process import interpreters
-from ..e2e.site import GROUP, LOGSTORE, PROJECT, Site
+from ..e2e.site import GROUP, LOGSTORE, PROJECT, Site, wait_until
 from .member import Relay
 from .watcher import HealthWatcher
 
@@ -313,6 +313,10 @@ class World(Site):
         if group is None:
             raise Busy
         return group
+
+    def await_group(self) -> None:
+        """Somebody has deleted it just now, maybe; the relays create it again."""
+        wait_until(lambda: GROUP in self.logstore.groups, "the consumer group to be there", 120)
 
     def kick(self, consumer: str) -> None:
         with self.logstore.lock:
