@@ -32,7 +32,11 @@ class Position:
 
 
 class _Held:
-    """A shard that this member holds, or held last. Its lease may still learn of deliveries when it ended."""
+    """A shard that this member holds, or held last. Its lease may still learn of deliveries when it ended.
+
+    Also one that was handed over in good order: until its next owner has saved something of its own, that one
+    may not even have begun, and would begin anew if the group and its checkpoints were deleted now.
+    """
 
     def __init__(self, lease: Lease, since: float) -> None:
         self.lease = lease
@@ -57,14 +61,6 @@ class Memory:
         """This member begins to hold a shard."""
         with self._lock:
             self._held[lease.shard] = _Held(lease, self._clock())
-
-    def handed_over(self, lease: Lease) -> None:
-        """The shard was given up in good order: its next owner knows it better from now on."""
-        with self._lock:
-            held = self._held.get(lease.shard)
-            if held is not None and held.lease is lease:
-                self._seen[lease.shard] = lease.committed
-                del self._held[lease.shard]
 
     def looked(self, checkpoints: Iterable[Checkpoint], consumer: str) -> None:
         """The group's checkpoints as SLS has them now. Empty ones say nothing: the group may be new."""

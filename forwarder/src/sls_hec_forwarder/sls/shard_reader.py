@@ -85,6 +85,8 @@ class Surroundings:
     memory: Memory
     #: To be called when SLS has no such group.
     group_lost: Callable[[str], None]
+    #: Whether the group was lost lately: other members may be about to save what they delivered.
+    restoring: Callable[[], bool]
     #: The group's time-out in seconds.
     group_timeout: Callable[[], float]
     #: Whether a shard is known to be read-only.
@@ -257,13 +259,17 @@ class ShardReader:
         """Whether another member may save a better checkpoint than this start."""
         around = self._around
         waited = around.clock() - began
-        if start.origin is Origin.UNCERTAIN:
-            return waited < _GROUP_BEGINS
-        if start.origin is not Origin.SEEN or waited >= around.group_timeout():
+        if start.origin is Origin.UNCERTAIN and waited < _GROUP_BEGINS:
+            return True
+        if start.origin in (Origin.SETTINGS, Origin.UNCERTAIN) and around.restoring():
+            known = "another member may know how far it was delivered"
+        elif start.origin is Origin.SEEN:
+            known = f"another member was last seen at {start.cursor}"
+        else:
             return False
-        text = (
-            f"the new consumer group has no checkpoint of it; another member was last seen at {start.cursor}"
-        )
+        if waited >= around.group_timeout():
+            return False
+        text = f"the new consumer group has no checkpoint of it; {known}"
         around.conditions.measured("checkpoint_awaited", self._subject, text)
         return True
 
@@ -537,8 +543,6 @@ class ShardReader:
                 *(self.shard, self.saver.saved),
             )
         self.complete = settled and saved
-        if saved:
-            around.memory.handed_over(lease)
         lease.revoke()  # nothing of it may be sent once it is somebody else's
 
     def _drain_left(self) -> float:
