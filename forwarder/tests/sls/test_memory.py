@@ -64,6 +64,19 @@ def test_shards_of_a_logstore_that_was_created_again_are_forgotten() -> None:
     assert memory.listed([Shard(0, False, 200), Shard(1, False, 200)]) == []
 
 
+def test_nothing_is_kept_of_shards_that_are_gone_but_what_is_held() -> None:
+    memory = Memory()
+    memory.hold(lease(0, 10))
+    memory.listed([Shard(0, False, 100), Shard(1, False, 100)])
+    memory.looked([entry(1, 20, "b")], "me")
+    assert memory.listed([]) == []  # says nothing
+    assert known(memory, 1) == (20, False)
+    assert memory.listed([Shard(2, False, 300)]) == []
+    assert known(memory, 0) == (10, True)
+    assert known(memory, 1) is None
+    assert memory.created(1) is None
+
+
 def test_checkpoint_that_somebody_set_replaces_what_was_delivered() -> None:
     memory = Memory()
     memory.hold(lease(0, 10))

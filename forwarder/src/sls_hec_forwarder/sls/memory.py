@@ -92,15 +92,21 @@ class Memory:
         createTime; their cursors have nothing to do with those of before.
         """
         renewed = []
+        created = {each.shard: each.created for each in shards}
         with self._lock:
-            for each in shards:
-                before = self._created.get(each.shard)
-                self._created[each.shard] = each.created
-                if before is not None and each.created != before:
-                    renewed.append(each.shard)
-                    self._held.pop(each.shard, None)
-                    self._seen.pop(each.shard, None)
+            for shard, when in created.items():
+                if self._created.get(shard, when) != when:
+                    renewed.append(shard)
+                    self._held.pop(shard, None)
             self._renewed.update(renewed)
+            if created:  # of shards that are gone nothing is kept, however many there were
+                self._created = created
+                self._renewed &= created.keys()
+                self._seen = {
+                    shard: cursor
+                    for shard, cursor in self._seen.items()
+                    if shard in created and shard not in renewed
+                }
         return renewed
 
     # What is known
