@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sls_hec_forwarder.cli.run import MALLOC, PYPY_GC
+from sls_hec_forwarder.cli.memory import MALLOC, PYPY_GC
 from sls_hec_forwarder.hec.deadletter import read
 from sls_hec_forwarder.hec.spool_files import files
 

@@ -21,8 +21,8 @@ RUN = [sys.executable, "-m", "sls_hec_forwarder.cli", "run"]
 #: Runs `run` with one method that raises; says which threads are left behind it.
 BROKEN = """
 import importlib, os, sys, threading
-from sls_hec_forwarder.cli import main, run
-os.environ.update({**run.MALLOC, **run.PYPY_GC})
+from sls_hec_forwarder.cli import main, memory
+os.environ.update({**memory.MALLOC, **memory.PYPY_GC})
 
 def fail(*args):
     raise RuntimeError("a defect")

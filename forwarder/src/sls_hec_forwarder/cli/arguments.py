@@ -10,6 +10,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Callable
 
+from sls_hec_forwarder.cli import memory
 from sls_hec_forwarder.replay.selection import KEYS
 from sls_hec_forwarder.settings import values
 from sls_hec_forwarder.sls import cursor as cursors
@@ -175,6 +176,8 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
     """The command's function, whose module is imported only when it is called."""
 
     def call(arguments: argparse.Namespace) -> int:
+        if name != "run":  # which does so when its signals are blocked and its settings are right
+            memory.tune()
         module = importlib.import_module(f"sls_hec_forwarder.cli.{name}")
         status: int = module.command(arguments)
         return status
