@@ -12,8 +12,8 @@ description:
     folder. Whatever is interrupted in between, the link names a whole state.
   - Going back needs nothing that the failed run did or left out, nor an interrupted one before it. A file is
     replaced as a whole or not at all, and only files of C(instances) and the units that all share. What of
-    C(instances) does not run then, or was started with something else than is on disk, is started again. An
-    error does not keep the rest from being done; each is returned.
+    C(instances) was started, and does not run then or not with what is on disk, is started again. An error
+    does not keep the rest from being done; each is returned.
 options:
   action: {type: str, required: true, choices: [keep, back], description: Keep what is there now, or go back.}
   folder: {type: path, required: true, description: Where states are kept.}
@@ -139,9 +139,10 @@ class States:
             return None
 
     def _to_start(self, printed: str) -> set[str]:
-        """Those that do not run, or not with what is on disk."""
+        """Those that were started, and do not run, or not with what is on disk."""
         found = [line.split() for line in printed.splitlines()]
-        return {name for name, state, disk, noted, _ in found if state != "active" or noted != disk}
+        started = [each for each in found if each[1] != "inactive"]
+        return {name for name, state, disk, noted, _ in started if state != "active" or noted != disk}
 
     def _paths(self, top: str, instances: Iterable[str]) -> list[str]:
         paths = []

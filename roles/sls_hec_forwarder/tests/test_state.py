@@ -15,7 +15,8 @@ OLD, NEW = "0.1.0-aaaa", "0.2.0-bbbb"
 class Host:
     """`run` notes what systemd was told; `broken` names units that it cannot start.
 
-    What an instance was started with is noted as its unit does; `killed` are instances that do not run.
+    What an instance was started with is noted as its unit does; `killed` instances and `drained` ones do not
+    run.
     """
 
     def __init__(self, root: Path) -> None:
@@ -23,6 +24,7 @@ class Host:
         self.told: list[str] = []
         self.broken: set[str] = set()
         self.killed: set[str] = set()
+        self.drained: set[str] = set()
         self.state = root / "var/lib/sls-hec-forwarder"
         self.states = States(str(self.state / "states"), str(root / "opt/current"), str(root))
         self.state.mkdir(parents=True)
@@ -64,7 +66,7 @@ class Host:
         return file.read_text() if file.exists() else "-"
 
     def start(self, name: str) -> str:
-        state = "failed" if name in self.killed else "active"
+        state = "failed" if name in self.killed else "inactive" if name in self.drained else "active"
         return f"{name} {state} {self.digest(name)} {self.noted(name)} 2026-11-27T10:00:00Z\n"
 
     def run(self, command: list[str]) -> str:
@@ -152,6 +154,14 @@ def test_going_back_can_be_interrupted_and_done_again(host: Host) -> None:
     assert host.files() == before
     assert host.told[-2:] == [f"restart sls-hec-forwarder@{name}.service" for name in ("a-1", "b-1")]
     assert host.noted("a-1") == host.digest("a-1")
+
+
+def test_what_was_drained_is_not_started_by_going_back(host: Host) -> None:
+    host.states.keep(["a-1", "b-1"])
+    host.drained = {"a-1", "b-1"}
+    host.configure("new", "a-1", "b-1")
+    host.back("a-1", "b-1", started=("b-1",))
+    assert host.told == ["daemon-reload", "restart sls-hec-forwarder@b-1.service"]
 
 
 def test_a_state_of_an_earlier_version_is_the_first_that_is_kept(host: Host) -> None:
