@@ -7,7 +7,6 @@ secrets are laid over each other from the general to the particular: all hosts, 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -174,11 +173,6 @@ def relay_names(instances: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, s
     return names
 
 
-def relay_digest(instance: Mapping[str, Any], *more: Any) -> str:
-    """One text that differs when anything differs that a running instance would have to be restarted for."""
-    return hashlib.sha256(json.dumps([dict(instance), *more], sort_keys=True).encode()).hexdigest()
-
-
 def _raise(host: str, problems: Iterable[str]) -> None:
     listed = "".join(f"\n- {problem}" for problem in problems)
     if listed:
@@ -323,7 +317,6 @@ class FilterModule:
             "relay_instances": relay_instances,
             "relay_problems": relay_problems,
             "relay_environment": relay_environment,
-            "relay_digest": relay_digest,
             "relay_names": relay_names,
             "relay_secret_files": relay_secret_files,
         }

@@ -20,8 +20,8 @@ def relay_summary(hosts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]
     """For each consumer `line`, and `critical`: why somebody has to look, or nothing.
 
     Of each host: `states` (what systemd says of each instance), `health` (answers of `health --json` by
-    instance) and `groups` (of `status --json` by consumer), each with `stdout` and `stderr`, and `paused`
-    (names of consumers).
+    instance) and `groups` (of `status --json` by consumer), each with `stdout` and `stderr`, `paused` (names
+    of consumers), and `differing` (by instance, that it runs with other settings than are on disk).
     """
     names = {name for host in hosts.values() for name in relay_consumers(host["states"])}
     return [_consumer(name, hosts) for name in sorted(names)]
@@ -43,6 +43,8 @@ def _consumer(name: str, hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, An
             if state == "inactive":
                 told.append(f"{where} is stopped")
                 continue
+            if instance in seen["differing"]:
+                told.append(f"{where}: {seen['differing'][instance]}")
             report = _object(seen["health"].get(instance, {}).get("stdout", ""))
             if not report.get("ready"):
                 critical.append(

@@ -10,17 +10,18 @@ description:
   - A state is the units, settings and secrets of instances, the release that they run and the digest of what
     each was started with. It is copied to a folder of its own; then the link C(good) is switched to that
     folder. Whatever is interrupted in between, the link names a whole state.
-  - Going back needs nothing that the failed run did or left out. A file is replaced as a whole or not at all,
-    and only files of C(instances) and the units that all share. An error does not keep the rest from being
-    done; each is returned.
+  - Going back needs nothing that the failed run did or left out, nor an interrupted one before it. A file is
+    replaced as a whole or not at all, and only files of C(instances) and the units that all share. What of
+    C(instances) was started, and does not run then or not with what is on disk, is started again. An error
+    does not keep the rest from being done; each is returned.
 options:
   action: {type: str, required: true, choices: [keep, back], description: Keep what is there now, or go back.}
   folder: {type: path, required: true, description: Where states are kept.}
-  applied: {type: path, required: true, description: The file with the digest of each started instance.}
   current: {type: path, required: true, description: The link to the release that runs.}
   instances: {type: list, elements: str, default: [], description: Whose files are kept or put back.}
   carried: {type: list, elements: str, default: [], description: With C(keep), what stays as kept before.}
-  first: {type: bool, default: false, description: With C(keep), only where no state is kept yet.}
+  digests: {type: dict, default: {}, description: With C(keep), the digest of what each was started with.}
+  first_after: {type: path, description: With C(keep), only where none is kept yet and this file is there.}
   started: {type: list, elements: str, default: [], description: With C(back), what the run (re)started.}
   timeout: {type: int, default: 300, description: Seconds that systemd may take to start or stop an instance.}
 author: sls-hec-forwarder maintainers
@@ -36,10 +37,13 @@ import shutil  # noqa: E402
 import stat  # noqa: E402
 import subprocess  # noqa: E402
 import tempfile  # noqa: E402
-from typing import Callable, Iterable, Iterator  # noqa: E402, UP035
+from typing import Any, Callable, Iterable, Iterator  # noqa: E402, UP035
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
+#: Prints with what each instance was started.
+COMMAND = "/usr/local/sbin/sls-hec-instance"
+NOTES = "run/sls-hec-forwarder"
 UNITS = "etc/systemd/system/sls-hec-forwarder"
 ETC = "etc/sls-hec-forwarder"
 #: Of all instances.
@@ -47,36 +51,42 @@ SHARED = (f"{UNITS}@.service", f"{UNITS}.target")
 
 #: A file's mode and content by its path below the root.
 Files = dict[str, tuple[int, bytes]]
-Run = Callable[[list[str]], None]
+#: Runs a command and returns what it printed; raises OSError that says why not.
+Run = Callable[[list[str]], str]
 
 
 class States:
     """The states in `folder`; everything else lies below `root`."""
 
-    def __init__(self, folder: str, applied: str, current: str, root: str = "/") -> None:
+    def __init__(self, folder: str, current: str, root: str = "/") -> None:
         self.folder = folder
-        self.applied = applied
         self.current = current
         self.root = root
         self.good = os.path.join(folder, "good")
 
-    def keep(self, instances: Iterable[str], carried: Iterable[str] = (), *, first: bool = False) -> bool:
+    def keep(
+        self,
+        instances: Iterable[str],
+        carried: Iterable[str] = (),
+        digests: dict[str, str] | None = None,
+        first_after: str | None = None,
+    ) -> bool:
         """Whether the good state is another one now. Old ones are removed."""
         kept = self._kept()
-        if first and kept is not None:
+        if first_after and (kept is not None or not os.path.exists(first_after)):
             return False
-        noted = self._noted()
+        noted = dict(digests or {})
         files = self._files(self.root, [*SHARED, *self._paths(self.root, instances)])
         names = {*instances}
         if kept is not None:
             carried = {*carried} & {*kept["instances"]}
-            noted.update({name: kept["applied"].get(name, "") for name in carried})
+            noted.update({name: _digests(kept).get(name, "") for name in carried})
             files.update(self._files(self.good, self._paths(self.good, carried)))
             names |= carried
         state = {
             "release": os.readlink(self.current),
             "instances": sorted(names),
-            "applied": {name: noted[name] for name in sorted(names) if noted.get(name)},
+            "digests": {name: noted[name] for name in sorted(names) if noted.get(name)},
         }
         number = _digest(state, files)
         changed = not os.path.islink(self.good) or os.readlink(self.good) != number
@@ -88,7 +98,7 @@ class States:
         return changed
 
     def back(self, instances: Iterable[str], started: Iterable[str], run: Run) -> tuple[list[str], list[str]]:
-        """What was done, and what could not be. `run` runs a command; it raises OSError that says why not."""
+        """What was done, and what could not be; `started` are those that this run has started."""
         kept = self._kept()
         if kept is None:
             return [], []
@@ -104,11 +114,15 @@ class States:
             self._switch(work, kept["release"])
         with work.step("", "systemd has not read the units again"):
             run(["systemctl", "daemon-reload"])
-        for name in [name for name in started if name in known]:
+        again = set(started)
+        with work.step("", "it is not known which other instances have to be started again"):
+            again |= self._to_start(run([COMMAND, "--starts"]))
+        for name in sorted(again & known & {*instances}):
+            # The unit of an earlier version makes no note.
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(os.path.join(self.root, NOTES, f"{name}.started"))
             with work.step(f"started {name} again as it was", f"{name} does not run"):
                 run(["systemctl", "restart", f"sls-hec-forwarder@{name}.service"])
-        with work.step("", f"{self.applied} is wrong; the next roll-out may not start again what it has to"):
-            self._note(kept["applied"], set(started) | ({*instances} - known))
         return work.done, work.errors
 
     def release(self) -> str:
@@ -116,19 +130,19 @@ class States:
         kept = self._kept()
         return os.path.basename(kept["release"]) if kept else ""
 
-    def _kept(self) -> dict | None:
+    def _kept(self) -> dict[str, Any] | None:
         try:
             with open(os.path.join(self.good, "state.json"), encoding="utf-8") as file:
-                return json.load(file)
+                kept: dict[str, Any] = json.load(file)
+                return kept
         except FileNotFoundError:
             return None
 
-    def _noted(self) -> dict[str, str]:
-        try:
-            with open(self.applied, encoding="utf-8") as file:
-                return json.load(file)
-        except FileNotFoundError:
-            return {}
+    def _to_start(self, printed: str) -> set[str]:
+        """Those that were started, and do not run, or not with what is on disk."""
+        found = [line.split() for line in printed.splitlines()]
+        started = [each for each in found if each[1] != "inactive"]
+        return {name for name, state, disk, noted, _ in started if state != "active" or noted != disk}
 
     def _paths(self, top: str, instances: Iterable[str]) -> list[str]:
         paths = []
@@ -147,7 +161,7 @@ class States:
                 files[path] = (stat.S_IMODE(os.fstat(file.fileno()).st_mode), file.read())
         return files
 
-    def _write(self, number: str, state: dict, files: Files) -> None:
+    def _write(self, number: str, state: dict[str, Any], files: Files) -> None:
         os.makedirs(self.folder, 0o700, exist_ok=True)
         new = os.path.join(self.folder, number)
         shutil.rmtree(new, ignore_errors=True)  # what an interrupted run left
@@ -177,11 +191,6 @@ class States:
         _link(release, self.current)
         work.done.append(f"switched back to release {os.path.basename(release)}")
 
-    def _note(self, kept: dict[str, str], instances: set[str]) -> None:
-        noted = {name: digest for name, digest in self._noted().items() if name not in instances}
-        noted.update({name: digest for name, digest in kept.items() if name in instances})
-        _replace(self.applied, json.dumps(noted, indent=4, sort_keys=True).encode() + b"\n", 0o600)
-
 
 class _Work:
     def __init__(self) -> None:
@@ -200,7 +209,13 @@ class _Work:
                 self.done.append(done)
 
 
-def _digest(state: dict, files: Files) -> str:
+def _digests(state: dict[str, Any]) -> dict[str, str]:
+    """Earlier versions have kept none."""
+    found: dict[str, str] = state.get("digests", {})
+    return found
+
+
+def _digest(state: dict[str, Any], files: Files) -> str:
     whole = hashlib.sha256(json.dumps(state, sort_keys=True).encode())
     for path, (mode, content) in sorted(files.items()):
         whole.update(f"{path} {mode} {hashlib.sha256(content).hexdigest()}\n".encode())
@@ -236,19 +251,19 @@ def main() -> None:
         argument_spec={
             "action": {"type": "str", "required": True, "choices": ["keep", "back"]},
             "folder": {"type": "path", "required": True},
-            "applied": {"type": "path", "required": True},
             "current": {"type": "path", "required": True},
             "instances": {"type": "list", "elements": "str", "default": []},
             "carried": {"type": "list", "elements": "str", "default": []},
-            "first": {"type": "bool", "default": False},
+            "digests": {"type": "dict", "default": {}},
+            "first_after": {"type": "path"},
             "started": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 300},
         },
     )
     wanted = module.params
-    states = States(wanted["folder"], wanted["applied"], wanted["current"])
+    states = States(wanted["folder"], wanted["current"])
 
-    def run(command: list[str]) -> None:
+    def run(command: list[str]) -> str:
         try:
             done = subprocess.run(  # noqa: S603 - made of names that the inventory's check has passed
                 command, timeout=wanted["timeout"], capture_output=True, text=True, check=False
@@ -257,10 +272,13 @@ def main() -> None:
             raise OSError(f"{' '.join(command)} did not end within {wanted['timeout']} s") from None
         if done.returncode:
             raise OSError(done.stderr.strip() or f"{' '.join(command)} ended with {done.returncode}")
+        return done.stdout
 
     if wanted["action"] == "keep":
         try:
-            changed = states.keep(wanted["instances"], wanted["carried"], first=wanted["first"])
+            changed = states.keep(
+                wanted["instances"], wanted["carried"], wanted["digests"], wanted["first_after"]
+            )
         except (OSError, ValueError) as error:
             module.fail_json(msg=f"the state could not be kept: {error}")
         module.exit_json(changed=changed)

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-import jinja2
 import pytest
-
-ROLE = Path(__file__).parent.parent
-TEMPLATE = ROLE / "templates" / "sls-hec-instance.j2"
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Path:
+def command(tmp_path: Path, render: Callable[..., Path]) -> Path:
     """The command, of a host with the instance waf-1."""
     (tmp_path / "etc" / "instances").mkdir(parents=True)
     (tmp_path / "etc" / "instances" / "waf-1.env").write_text("")
-    path = tmp_path / "sls-hec-instance"
-    path.write_text(
-        jinja2.Environment(undefined=jinja2.StrictUndefined)
-        .from_string(TEMPLATE.read_text())
-        .render(
-            ansible_managed="Managed",
-            _sls_hec_forwarder_etc=str(tmp_path / "etc"),
-            sls_hec_forwarder_user="nobody",
-            sls_hec_forwarder_group="nogroup",
-            sls_hec_forwarder_root=str(tmp_path / "opt"),
-        )
-    )
-    path.chmod(0o755)
-    return path
+    return render(tmp_path / "etc")
 
 
 def run(command: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

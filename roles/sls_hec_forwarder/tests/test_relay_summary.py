@@ -22,7 +22,8 @@ def health(*conditions: dict[str, str], ready: bool = True, begun: int = 0) -> d
 
 
 def host(**more: Any) -> dict[str, Any]:
-    return {"states": {"waf-1": "active"}, "health": health(), "groups": {}, "paused": [], **more}
+    fine = {"states": {"waf-1": "active"}, "health": health(), "groups": {}, "paused": [], "differing": {}}
+    return {**fine, **more}
 
 
 def summary(*hosts: dict[str, Any]) -> tuple[str, list[str]]:
@@ -90,3 +91,9 @@ def test_a_paused_consumer_is_said_to_be_paused() -> None:
 
 def test_an_instance_belongs_to_the_consumer_before_its_number() -> None:
     assert relay_consumers(["waf-2-1", "waf-2", "waf-1"]) == ["waf", "waf-2"]
+
+
+def test_settings_that_are_not_in_force_are_told() -> None:
+    line, critical = summary(host(groups=group(shard(0)), differing={"waf-1": "settings on disk differ"}))
+    assert line.endswith("; waf-1 on relay-1: settings on disk differ")
+    assert critical == []

@@ -1,0 +1,68 @@
+"""What instances were started with, beside what is on disk and what the inventory says."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+UNITS = "/etc/systemd/system/sls-hec-forwarder"
+ETC = "/etc/sls-hec-forwarder"
+#: A line of `sls-hec-instance --starts`.
+LINE = re.compile(r"(?m)^(\S+) (\S+) ([0-9a-f]{64}) (\S+) (\S+)$")
+
+
+def relay_starts(text: str) -> dict[str, dict[str, str]]:
+    """By instance: systemd's `state`, the digest on `disk`, the one `noted` at its start, and `since`."""
+    return {
+        name: {"state": state, "disk": disk, "noted": noted, "since": since}
+        for name, state, disk, noted, since in LINE.findall(text)
+    }
+
+
+def relay_digests(files: Mapping[str, str], instances: Iterable[str], release: str) -> dict[str, str]:
+    """The digest of each instance as `sls-hec-instance` would make it of these files, texts by path."""
+    return {name: _digest(files, name, release) for name in instances}
+
+
+def relay_to_start(
+    instances: Iterable[str], starts: Mapping[str, Mapping[str, str]], digests: Mapping[str, str]
+) -> list[str]:
+    """Those that do not run, or were started with something else than `digests` says."""
+    return sorted(
+        name
+        for name in instances
+        if (found := starts.get(name, {})).get("state") != "active" or found["noted"] != digests.get(name)
+    )
+
+
+def relay_differing(starts: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Of each that runs with other settings than are on disk, what to say."""
+    return {
+        name: "it is not known with which settings it runs: run site.yml"
+        if found["noted"] == "-"
+        else f"settings on disk differ from what runs since {found['since']}: run site.yml, or restart it"
+        for name, found in sorted(starts.items())
+        if found["state"] == "active" and found["noted"] != found["disk"]
+    }
+
+
+def _digest(files: Mapping[str, str], name: str, release: str) -> str:
+    secrets = f"{ETC}/credentials/{name}/"
+    paths = [f"{UNITS}@.service", f"{UNITS}@{name}.service.d/instance.conf", f"{ETC}/instances/{name}.env"]
+    paths += sorted(path for path in files if path.startswith(secrets))
+    lines = [f"{hashlib.sha256(str(files[path]).encode()).hexdigest()}  {path}\n" for path in paths]
+    return hashlib.sha256("".join([f"{release}\n", *lines]).encode()).hexdigest()
+
+
+class FilterModule:
+    """What Ansible asks for."""
+
+    def filters(self) -> dict[str, Any]:
+        return {
+            "relay_starts": relay_starts,
+            "relay_digests": relay_digests,
+            "relay_to_start": relay_to_start,
+            "relay_differing": relay_differing,
+        }
