@@ -99,8 +99,23 @@ def relay_refusal(problems: Mapping[str, Iterable[str]]) -> str:
     return "\n".join([f"the inventory is wrong for {', '.join(problems)}; nothing was touched:", *lines])
 
 
+def relay_release_problem(release: str, host: str, there: Iterable[str]) -> str:
+    """Why `host` cannot be switched to `release`, where releases `there` are; empty when it can."""
+    there = sorted({*there})
+    if release in there:
+        return ""
+    having = f"it has {', '.join(there)}" if there else "it has none; site.yml installs one"
+    if release in ("", "none"):
+        return f"{host}: no release is known to have run there before; {having}"
+    return f"{host}: release {release} is not installed; {having}"
+
+
 class FilterModule:
     """What Ansible asks for."""
 
     def filters(self) -> dict[str, Any]:
-        return {"relay_variables": relay_variables, "relay_refusal": relay_refusal}
+        return {
+            "relay_variables": relay_variables,
+            "relay_refusal": relay_refusal,
+            "relay_release_problem": relay_release_problem,
+        }
