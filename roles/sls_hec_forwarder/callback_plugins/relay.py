@@ -1,4 +1,4 @@
-"""Ansible's own output, with the text of an error printed once."""
+"""Ansible's own output, with the text of an error printed once, and at the end where a roll stopped."""
 
 from __future__ import annotations
 
@@ -9,21 +9,100 @@ short_description: The default output, with the text of an error printed once
 description:
   - The default output prints what a task failed with twice, as an error and as the task's result. This one
     prints the result. With C(-v) both are printed, for the error also says where in which file it arose.
+  - Where a playbook that goes from host to host stops, the end says at which host, what was not touched, and
+    what to do.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
 """
 
-from collections.abc import MutableMapping  # noqa: E402
+import re  # noqa: E402
+from collections.abc import Iterable, Mapping, MutableMapping  # noqa: E402
 from typing import Any  # noqa: E402
 
+from ansible import constants, context  # noqa: E402
 from ansible.plugins.callback.default import CallbackModule as Default  # noqa: E402
+
+#: What ssh itself said stands behind this.
+SSH_SAID = "can be reached over ssh: "
+
+
+class Roll:
+    """A play that goes from host to host, and how far it has come."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.hosts: list[str] = []
+        self.begun: set[str] = set()
+
+    def waiting(self) -> list[str]:
+        return [host for host in self.hosts if host not in self.begun]
+
+
+def ending(down: Mapping[str, str], failed: Iterable[str], roll: Roll | None, limit: str | None) -> list[str]:
+    """What to say at the end. `down` are hosts that cannot be reached, and why; `roll` is the play that goes
+    from host to host, the one that came last or the first to come."""
+    lines = []
+    for host, why in down.items():
+        said = " ".join(why.rpartition(SSH_SAID)[2].split())[:300]
+        lines.append(f"{host} is down or cannot be reached: {said}")
+    failed = [host for host in failed if host not in down]
+    if roll and roll.begun:
+        stopped = [*down, *(host for host in failed if host in roll.begun)]
+        if stopped and roll.waiting():
+            lines.append(f'"{roll.name}" stopped at {", ".join(stopped)}.')
+            lines.append(f"Not touched: {', '.join(roll.waiting())}. What ran there before runs on.")
+    elif roll and down:
+        lines.append(f'No host has come to "{roll.name}".')
+    if roll and down:
+        lines.append("Once all are back, give the same command again.")
+        asked = re.split("[,:]", limit) if limit else []
+        if not asked or set(asked) - set(down):
+            # Where there is a comma, Ansible takes a colon for a part of a name.
+            between = "," if limit and "," in limit else ":"
+            left = between.join([*([limit] if limit else []), *(f"!{host}" for host in down)])
+            lines[-1] += f" To go on without {' and '.join(down)}: --limit '{left}'."
+    return lines
 
 
 class CallbackModule(Default):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "relay"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._why: dict[str, str] = {}
+        self._roll: Roll | None = None
+        self._rolls = False
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        super().v2_playbook_on_start(playbook)
+        names = [play.get_name() for play in playbook.get_plays() if play.serial]
+        self._roll = Roll(names[0]) if names else None
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        super().v2_playbook_on_play_start(play)
+        self._rolls = bool(play.serial)
+        if self._rolls:
+            if self._roll is None or self._roll.name != play.get_name():
+                self._roll = Roll(play.get_name())
+            self._roll.hosts = play.get_variable_manager().get_vars(play=play)["ansible_play_hosts_all"]
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        super().v2_runner_on_start(host, task)
+        if self._rolls and self._roll:
+            self._roll.begun.add(host.get_name())
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        super().v2_runner_on_unreachable(result)
+        self._why[result.host.get_name()] = str(result.result.get("msg", "it gives no answer"))
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        super().v2_playbook_on_stats(stats)
+        down = {host: self._why.get(host, "it gives no answer") for host in sorted(stats.dark)}
+        for line in ending(down, sorted(stats.failures), self._roll, context.CLIARGS.get("subset")):
+            self._display.display(line, color=constants.COLOR_ERROR)
 
     def _handle_exception(self, result: MutableMapping[str, Any], use_stderr: bool = False) -> None:
         if result.get("msg") and self._display.verbosity == 0:

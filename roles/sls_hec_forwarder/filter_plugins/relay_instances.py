@@ -88,7 +88,8 @@ def relay_problems(
     problems = list(_shared(instances))
     for instance in instances:
         stop = instance["settings"].get("RELAY_STOP_TIMEOUT", "30")
-        if re.fullmatch(r"[0-9.]+", stop) and float(stop) >= float(stop_timeout):
+        # Without a limit, which systemd writes as 0, nothing is killed.
+        if stop_timeout and re.fullmatch(r"[0-9.]+", stop) and float(stop) >= float(stop_timeout):
             problems.append(
                 f"{instance['id']} may take RELAY_STOP_TIMEOUT = {stop} s to stop, but is killed after "
                 f"sls_hec_forwarder_stop_timeout = {stop_timeout} s"
@@ -138,11 +139,9 @@ def _built(
                     "consumer": name,
                     "settings": texts,
                     "secrets": {key: str(value) for key, value in sorted(hidden.items())},
-                    **{
-                        key: consumer[key]
-                        for key in ("memory_max", "cpu_quota", "tasks_max")
-                        if key in consumer
-                    },
+                    **{key: consumer[key] for key in ("memory_max", "cpu_quota") if key in consumer},
+                    # Whatever way it is written, a number is one number.
+                    **{key: int(consumer[key]) for key in ("tasks_max",) if key in consumer},
                 }
             )
     return instances
@@ -277,6 +276,9 @@ def _consumer_problems(where: str, name: str, consumer: Mapping[str, Any]) -> It
     instances = consumer.get("instances", 1)
     if not re.fullmatch(r"[1-9][0-9]?", str(instances)):
         yield f"{where}: instances is {instances!r}; expected a whole number from 1 to 99"
+    tasks = consumer.get("tasks_max", 1)
+    if not re.fullmatch(r"[1-9][0-9]*", str(tasks)):
+        yield f"{where}: tasks_max is {tasks!r}; expected a whole number from 1"
     for key in ("settings", "secrets"):
         if not isinstance(consumer.get(key) or {}, Mapping):
             yield f"{where}: {key} is not a mapping of names to values"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import BOOLEANS
+from jinja2 import UndefinedError
 
 #: How near a name without the prefix of a role must be to a variable of a role to count as misspelt.
 SURELY_MEANT = 0.95
@@ -17,12 +21,9 @@ FACTS = ("python_runtime_executable", "python_runtime_tag", "sls_hec_forwarder_i
 
 def relay_unknown(names: Iterable[str], roles: str) -> list[str]:
     """Which of a host's variables seem to be meant for a role in the folder `roles` that has none such."""
-    known = set(FACTS)
-    prefixes = []
-    for file in sorted(Path(roles).glob("*/meta/argument_specs.yml")):
-        prefixes.append(f"{file.parent.parent.name}_")
-        for entry in yaml.safe_load(file.read_text(encoding="utf-8"))["argument_specs"].values():
-            known.update(entry.get("options") or {})
+    entries = list(_entries(roles))
+    known = {*FACTS, *(name for _, options in entries for name in options)}
+    prefixes = [f"{role}_" for role, _ in entries]
     problems = []
     for name in sorted({str(name) for name in names} - known):
         ours = name.startswith(tuple(prefixes))
@@ -33,6 +34,54 @@ def relay_unknown(names: Iterable[str], roles: str) -> list[str]:
                 + (" (a variable of your own must not begin like those of a role)" if ours else "")
             )
     return problems
+
+
+def relay_mistyped(variables: Mapping[str, Any], roles: str) -> list[str]:
+    """Which of a host's variables for the roles in that folder cannot be what they have to be.
+
+    `-e name=value` makes a text of everything, so texts that read as the wanted kind are right.
+    """
+    problems = []
+    for _, options in _entries(roles):
+        for name, option in options.items():
+            expected = _expected(option)
+            if not expected or name not in variables:
+                continue
+            try:
+                if not expected[1](variables[name]):
+                    problems.append(f"{name} is {variables[name]!r}; expected {expected[0]}")
+            except (AnsibleError, UndefinedError) as error:  # it names another variable, which is not there
+                problems.append(f"{name}: {error}")
+    return sorted({*problems})
+
+
+def relay_variables(variables: Mapping[str, Any], roles: str) -> list[str]:
+    """What is wrong with the names and kinds of a host's variables."""
+    return relay_unknown(variables, roles) + relay_mistyped(variables, roles)
+
+
+def _entries(roles: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each role's name, with the variables of each of its entry points."""
+    for file in sorted(Path(roles).glob("*/meta/argument_specs.yml")):
+        for entry in yaml.safe_load(file.read_text(encoding="utf-8"))["argument_specs"].values():
+            yield file.parent.parent.name, entry.get("options") or {}
+
+
+def _expected(option: Mapping[str, Any]) -> tuple[str, Callable[[Any], bool]] | None:
+    """What a variable has to be, and whether something is that; None where anything goes here."""
+    kind = option.get("type")
+    if kind == "bool":
+        return "true or false", lambda value: isinstance(value, bool) or str(value).lower() in BOOLEANS
+    if kind == "int":
+        return (
+            "a whole number",
+            lambda value: (
+                not isinstance(value, bool) and re.fullmatch(r"-?[0-9]+", str(value).strip()) is not None
+            ),
+        )
+    if "choices" in option:
+        return f"one of {', '.join(option['choices'])}", lambda value: value in option["choices"]
+    return None
 
 
 def relay_refusal(problems: Mapping[str, Iterable[str]]) -> str:
@@ -50,8 +99,23 @@ def relay_refusal(problems: Mapping[str, Iterable[str]]) -> str:
     return "\n".join([f"the inventory is wrong for {', '.join(problems)}; nothing was touched:", *lines])
 
 
+def relay_release_problem(release: str, host: str, there: Iterable[str]) -> str:
+    """Why `host` cannot be switched to `release`, where releases `there` are; empty when it can."""
+    there = sorted({*there})
+    if release in there:
+        return ""
+    having = f"it has {', '.join(there)}" if there else "it has none; site.yml installs one"
+    if release in ("", "none"):
+        return f"{host}: no release is known to have run there before; {having}"
+    return f"{host}: release {release} is not installed; {having}"
+
+
 class FilterModule:
     """What Ansible asks for."""
 
     def filters(self) -> dict[str, Any]:
-        return {"relay_unknown": relay_unknown, "relay_refusal": relay_refusal}
+        return {
+            "relay_variables": relay_variables,
+            "relay_refusal": relay_refusal,
+            "relay_release_problem": relay_release_problem,
+        }

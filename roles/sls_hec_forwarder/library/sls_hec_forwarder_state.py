@@ -9,7 +9,8 @@ short_description: Keeps the last good state of a host's instances, and goes bac
 description:
   - A state is the units, settings and secrets of instances, the release that they run and the digest of what
     each was started with. It is copied to a folder of its own; then the link C(good) is switched to that
-    folder. Whatever is interrupted in between, the link names a whole state.
+    folder. Whatever is interrupted in between, the link names a whole state. The link C(previous) beside
+    C(current) leads to the release of the state before, where that was another one.
   - Going back needs nothing that the failed run did or left out, nor an interrupted one before it. A file is
     replaced as a whole or not at all, and only files of C(instances) and the units that all share. What of
     C(instances) was started, and does not run then or not with what is on disk, is started again. An error
@@ -63,6 +64,7 @@ class States:
         self.current = current
         self.root = root
         self.good = os.path.join(folder, "good")
+        self.previous = os.path.join(os.path.dirname(current), "previous")
 
     def keep(
         self,
@@ -90,6 +92,9 @@ class States:
         }
         number = _digest(state, files)
         changed = not os.path.islink(self.good) or os.readlink(self.good) != number
+        # First: a run that is cut off in between does it again.
+        if kept is not None and kept["release"] != state["release"]:
+            _link(kept["release"], self.previous)
         if changed:
             self._write(number, state, files)
         for entry in os.scandir(self.folder):

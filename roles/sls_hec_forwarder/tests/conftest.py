@@ -12,7 +12,7 @@ import pytest
 
 ROLE = Path(__file__).parent.parent
 ansible.module_utils.__path__.append(str(ROLE / "module_utils"))
-sys.path[:0] = [str(ROLE / "library"), str(ROLE / "filter_plugins")]
+sys.path[:0] = [str(ROLE / part) for part in ("library", "filter_plugins", "callback_plugins")]
 
 
 @pytest.fixture

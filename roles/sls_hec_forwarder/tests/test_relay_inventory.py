@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from relay_inventory import relay_refusal, relay_unknown
+from relay_inventory import relay_refusal, relay_release_problem, relay_unknown
 
 ROLES = Path(__file__).parents[2]
 
@@ -41,6 +41,14 @@ def test_every_default_is_known_and_described(role: str) -> None:
     assert relay_unknown(defaults, str(ROLES)) == []
     described = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text())["argument_specs"]
     assert set(described["main"]["options"]) == set(defaults)
+
+
+def test_a_release_that_is_not_there_is_refused_with_those_that_are() -> None:
+    assert relay_release_problem("2", "a", ["1", "2"]) == ""
+    assert relay_release_problem("3", "a", ["2", "1"]) == "a: release 3 is not installed; it has 1, 2"
+    assert relay_release_problem("3", "a", []).endswith("it has none; site.yml installs one")
+    for nothing in ("", "none"):
+        assert "no release is known to have run there before" in relay_release_problem(nothing, "a", ["1"])
 
 
 def test_what_all_hosts_have_is_said_once() -> None:

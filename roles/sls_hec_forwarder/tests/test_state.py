@@ -180,6 +180,22 @@ def test_without_a_kept_state_nothing_is_removed(host: Host) -> None:
     assert (host.files(), host.told) == (before, [])
 
 
+def test_the_release_before_is_known_while_another_one_runs(host: Host) -> None:
+    previous = host.root / "opt/previous"
+    host.states.keep(["a-1"])
+    assert not previous.is_symlink()
+    host.switch(NEW, "new", "a-1")
+    host.states.keep(["a-1"])
+    assert previous.readlink() == host.root / "opt" / OLD
+    # New settings are no new release.
+    host.configure("newer", "a-1")
+    host.states.keep(["a-1"])
+    assert previous.readlink() == host.root / "opt" / OLD
+    host.switch(OLD, "old", "a-1")
+    host.states.keep(["a-1"])
+    assert previous.readlink() == host.root / "opt" / NEW
+
+
 def test_the_rest_is_done_past_an_error(host: Host) -> None:
     host.states.keep(["a-1", "b-1"])
     host.configure("new", "a-1", "b-1")

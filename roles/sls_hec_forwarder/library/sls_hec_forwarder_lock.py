@@ -1,0 +1,112 @@
+#!/usr/bin/python
+"""One run at a time changes a relay: takes the host for a run, and gives it back."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sls_hec_forwarder_lock
+short_description: Takes a host for one run of a playbook, and gives it back
+description:
+  - The lock is a file that says who has it and since when. A run that has the lock may take it again.
+  - Never fails because another run has the lock; that is returned as C(held), empty when this run has it.
+  - Is no change of the host, and is not reported as one.
+options:
+  action: {type: str, required: true, choices: [take, give], description: Take the lock, or give it back.}
+  path: {type: path, required: true, description: The file.}
+  holder: {type: dict, required: true, description: Who takes or gives it; C(run) tells one run from another.}
+  instead: {type: str, description: With C(take), the C(run) that may be replaced, because it is over.}
+author: sls-hec-forwarder maintainers
+attributes:
+  check_mode: {support: none}
+"""
+
+import contextlib  # noqa: E402
+import fcntl  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+from typing import Iterator  # noqa: E402, UP035
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+
+Holder = dict[str, str]
+
+
+class Lock:
+    """The file `path`, in a folder of root's."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def take(self, holder: Holder, instead: str | None = None) -> Holder:
+        """Who else has it; empty when `holder` has it now."""
+        with self._alone():
+            held = self._read()
+            if held is not None and held["run"] == holder["run"]:
+                return {}
+            if held is not None and held["run"] != instead:
+                return held
+            new = f"{self.path}.new"
+            with open(
+                os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644), "w"
+            ) as file:
+                json.dump(holder, file)
+            os.replace(new, self.path)
+            return {}
+
+    def give(self, holder: Holder) -> Holder:
+        """Who else has it, so that there was nothing to give back."""
+        with self._alone():
+            held = self._read()
+            if held is None:
+                return {}
+            if held["run"] != holder["run"]:
+                return held
+            os.remove(self.path)
+            return {}
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else reads or writes it meanwhile. The folder is locked, because the file comes and goes."""
+        folder = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def _read(self) -> Holder | None:
+        try:
+            with open(
+                os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), encoding="utf-8"
+            ) as file:
+                held = json.load(file)
+        except FileNotFoundError:
+            return None
+        except ValueError:  # whatever it is, it is somebody's
+            held = None
+        if not isinstance(held, dict) or not isinstance(held.get("run"), str):
+            return {"run": "", "who": f"somebody who wrote {self.path}, which cannot be read"}
+        return {str(name): str(value) for name, value in held.items()}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "action": {"type": "str", "required": True, "choices": ["take", "give"]},
+            "path": {"type": "path", "required": True},
+            "holder": {"type": "dict", "required": True},
+            "instead": {"type": "str"},
+        },
+    )
+    wanted = module.params
+    holder = {str(name): str(value) for name, value in wanted["holder"].items()}
+    lock = Lock(wanted["path"])
+    try:
+        held = lock.take(holder, wanted["instead"]) if wanted["action"] == "take" else lock.give(holder)
+    except OSError as error:
+        module.fail_json(msg=f"the lock {wanted['path']} cannot be used: {error.strerror}")
+    module.exit_json(changed=False, held=held)
+
+
+if __name__ == "__main__":
+    main()
