@@ -97,6 +97,7 @@ class Site:
             capture_output=True,
             text=True,
             timeout=120,
+            umask=0o077,
         )
 
 
@@ -111,7 +112,8 @@ def install_command(parts: Path) -> list[str]:
     assert says["content"] == "{{ _sls_hec_forwarder_install_requirements }}"
     path = "{{ __sls_hec_forwarder_install_parts.path }}"
     assert f"--requirement={says['dest']}" in argv
-    return [sys.executable, *(each.replace(path, str(parts)) for each in argv[1:])]
+    shell, (_, *options) = argv[:3], argv[3:]
+    return [*shell, sys.executable, *(each.replace(path, str(parts)) for each in options)]
 
 
 @pytest.fixture
@@ -131,6 +133,14 @@ def test_wheels_that_nobody_changed_are_installed(site: Site) -> None:
         "lz4.py",
         "relay.py",
     }
+
+
+def test_others_can_read_what_root_installs_whatever_its_umask_is(site: Site) -> None:
+    done = site.install()
+    assert done.returncode == 0, done.stderr
+    installed = list((site.folder / "installed").rglob("*"))
+    assert len(installed) > 10
+    assert [path for path in installed if path.stat().st_mode & 0o004 == 0] == []
 
 
 @pytest.mark.parametrize("name", ["pure", "lz4", "relay"])
