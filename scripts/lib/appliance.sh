@@ -65,11 +65,17 @@ appliance_lint() {
   in_controller yamllint --strict . && in_controller ansible-lint --offline --strict
 }
 
-# on_hosts NAME: run one of the folders of molecule/, or the demo, from nothing to nothing. As root, because the
-# addresses of another user's containers cannot be reached.
+# on_hosts NAME[@RELEASE[@RUNTIME]]: run one of the folders of molecule/, or the demo, from nothing to nothing; one at a
+# time of each name, which is that of its hosts. As root, because the addresses of another user's containers cannot be
+# reached.
 on_hosts() {
-  local test=("$root/scripts/molecule" "$1")
-  [[ $1 != demo ]] || test=("$root/scripts/demo" test)
-  as_root env TESTHOST_ENGINE="${TESTHOST_ENGINE:-podman}" TESTHOST_IMAGE="${TESTHOST_IMAGE:-}" \
-    TESTHOST_BASE="${TESTHOST_BASE:-}" bash "${test[@]}"
+  local name release runtime become=()
+  IFS=@ read -r name release runtime <<<"$1"
+  local test=("$root/scripts/molecule" "$name")
+  [[ $name != demo ]] || test=("$root/scripts/demo" test)
+  [[ $EUID -eq 0 ]] || become=(sudo)
+  mkdir -p "$cache"
+  flock --close "$cache/$name.lock" "${become[@]}" env TESTHOST_ENGINE="${TESTHOST_ENGINE:-podman}" \
+    TESTHOST_IMAGE="${TESTHOST_IMAGE:-}" TESTHOST_BASE="${TESTHOST_BASE:-}" \
+    TESTHOST_RELEASE="${release:-${TESTHOST_RELEASE:-}}" TESTHOST_RUNTIME="$runtime" bash "${test[@]}"
 }

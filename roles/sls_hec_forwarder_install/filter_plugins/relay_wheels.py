@@ -21,6 +21,16 @@ _ENTRY = re.compile(
 )
 _NOTE = re.compile(r"^(?P<what>archive|[a-z0-9-]+==[^ ]+) sha256:(?P<digest>[0-9a-f]{64})$")
 _WHEEL = re.compile(r"(\./)?(?P<name>[A-Za-z0-9_]+)-(?P<version>[^-/]+)-[^/]+\.whl")
+#: What names the cause of a build that failed, the most telling first.
+_CAUSES = [
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        r"^.*No space left on device.*$",
+        r"^\s*\S+:\d+(:\d+)?: (fatal )?error: .*$",
+        r"^\s*(fatal )?error: .*$",
+        r"^(E|ERROR|build-wheelhouse): .*$",
+    )
+]
 _HEAD = "# What a roll-out compares these wheels with; written by the one that had them built.\n"
 
 
@@ -80,6 +90,15 @@ def relay_requirements(lock: str, digests: str, relay: str) -> str:
     return "\n".join([*lines, relay, ""])
 
 
+def relay_build_problem(output: str) -> str:
+    """The line of a failed build's output that says why: of the most telling kind, else the last."""
+    for cause in _CAUSES:
+        if found := cause.search(output):
+            return found[0].strip()[:300]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "it said nothing"
+
+
 def _entries(lock: str) -> Iterable[tuple[str, str, set[str]]]:
     for line in re.sub(r" *\\\n *", " ", lock).splitlines():
         if not line.strip() or line.startswith("#"):
@@ -116,4 +135,5 @@ class FilterModule:
             "relay_wheel_digests": relay_wheel_digests,
             "relay_wheels_problem": relay_wheels_problem,
             "relay_requirements": relay_requirements,
+            "relay_build_problem": relay_build_problem,
         }

@@ -18,7 +18,12 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
-from relay_wheels import relay_requirements, relay_wheel_digests, relay_wheels_problem
+from relay_wheels import (
+    relay_build_problem,
+    relay_requirements,
+    relay_wheel_digests,
+    relay_wheels_problem,
+)
 
 ROLE = Path(__file__).parent.parent
 LOCK = (ROLE.parent.parent / "forwarder" / "requirements" / "runtime.txt").read_text()
@@ -92,6 +97,7 @@ class Site:
             capture_output=True,
             text=True,
             timeout=120,
+            umask=0o077,
         )
 
 
@@ -106,7 +112,8 @@ def install_command(parts: Path) -> list[str]:
     assert says["content"] == "{{ _sls_hec_forwarder_install_requirements }}"
     path = "{{ __sls_hec_forwarder_install_parts.path }}"
     assert f"--requirement={says['dest']}" in argv
-    return [sys.executable, *(each.replace(path, str(parts)) for each in argv[1:])]
+    shell, (_, *options) = argv[:3], argv[3:]
+    return [*shell, sys.executable, *(each.replace(path, str(parts)) for each in options)]
 
 
 @pytest.fixture
@@ -126,6 +133,14 @@ def test_wheels_that_nobody_changed_are_installed(site: Site) -> None:
         "lz4.py",
         "relay.py",
     }
+
+
+def test_others_can_read_what_root_installs_whatever_its_umask_is(site: Site) -> None:
+    done = site.install()
+    assert done.returncode == 0, done.stderr
+    installed = list((site.folder / "installed").rglob("*"))
+    assert len(installed) > 10
+    assert [path for path in installed if path.stat().st_mode & 0o004 == 0] == []
 
 
 @pytest.mark.parametrize("name", ["pure", "lz4", "relay"])
@@ -228,3 +243,30 @@ def test_the_lock_of_the_relay_is_passed_on_whole() -> None:
     assert sum(line.count("--hash=") for line in lines) == LOCK.count("--hash=") + 1
     assert [line for line in lines if "0" * 64 in line and line.startswith("lz4==4.4.5 ")]
     assert set(BUILT) <= {line.partition("==")[0] for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("output", "cause"),
+    [
+        (
+            "  error: subprocess-exited-with-error\n  gcc -c x.c\n  x.c: In function ‘f’:\n"
+            "  x.c:12:3: error: passing argument 1 of ‘g’ from incompatible pointer type [-Wx]\n"
+            "  error: command '/usr/bin/gcc' failed\nERROR: Failed to build one or more wheels\n",
+            "x.c:12:3: error: passing argument 1 of ‘g’ from incompatible pointer type [-Wx]",
+        ),
+        (
+            "a.c:1:10: fatal error: Python.h: No such file or directory\nERROR: Failed\n",
+            "a.c:1:10: fatal error: Python.h: No such file or directory",
+        ),
+        (
+            "cc1: error: x\na.c:1:2: error: y\nOSError: [Errno 28] No space left on device\n",
+            "OSError: [Errno 28] No space left on device",
+        ),
+        ("E: Unable to locate package pypy3-dev\n", "E: Unable to locate package pypy3-dev"),
+        ("  error: no compiler\nERROR: Failed to build lz4\n", "error: no compiler"),
+        ("first\n\nlast\n\n", "last"),
+        (" \n", "it said nothing"),
+    ],
+)
+def test_of_a_failed_build_the_cause_is_told(output: str, cause: str) -> None:
+    assert relay_build_problem(output) == cause
