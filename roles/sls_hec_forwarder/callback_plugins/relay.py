@@ -1,4 +1,4 @@
-"""Ansible's own output, with the text of an error printed once."""
+"""Ansible's own output, with the text of an error printed once, and a reason instead of a return code."""
 
 from __future__ import annotations
 
@@ -9,15 +9,30 @@ short_description: The default output, with the text of an error printed once
 description:
   - The default output prints what a task failed with twice, as an error and as the task's result. This one
     prints the result. With C(-v) both are printed, for the error also says where in which file it arose.
+  - Of a command that failed, the message is the last line that it wrote and not "non-zero return code".
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
 """
 
-from collections.abc import MutableMapping  # noqa: E402
+from collections.abc import Mapping, MutableMapping  # noqa: E402
 from typing import Any  # noqa: E402
 
 from ansible.plugins.callback.default import CallbackModule as Default  # noqa: E402
+
+#: Ansible's message for every command that failed.
+SAYS_NOTHING = "non-zero return code"
+
+
+def with_reason(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The result, with what a failed command said last in place of a message that says nothing."""
+    if result.get("msg") != SAYS_NOTHING:
+        return result
+    for stream in ("stderr", "stdout"):
+        lines = [line for line in str(result.get(stream) or "").splitlines() if line.strip()]
+        if lines:
+            return {**result, "msg": lines[-1].strip()}
+    return result
 
 
 class CallbackModule(Default):
@@ -29,3 +44,6 @@ class CallbackModule(Default):
         if result.get("msg") and self._display.verbosity == 0:
             result.pop("exception", None)
         super()._handle_exception(result, use_stderr)
+
+    def _dump_results(self, result: Mapping[str, Any], *options: Any, **more: Any) -> str:
+        return super()._dump_results(with_reason(result), *options, **more)

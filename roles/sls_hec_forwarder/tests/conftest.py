@@ -9,4 +9,4 @@ import ansible.module_utils
 
 ROLE = Path(__file__).parent.parent
 ansible.module_utils.__path__.append(str(ROLE / "module_utils"))
-sys.path[:0] = [str(ROLE / "library"), str(ROLE / "filter_plugins")]
+sys.path[:0] = [str(ROLE / folder) for folder in ("library", "filter_plugins", "callback_plugins")]
