@@ -15,6 +15,8 @@ extends_documentation_fragment:
   - result_format_callback
 """
 
+import errno  # noqa: E402
+import os  # noqa: E402
 from collections.abc import Mapping, MutableMapping  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -29,9 +31,11 @@ def with_reason(result: Mapping[str, Any]) -> Mapping[str, Any]:
     if result.get("msg") != SAYS_NOTHING:
         return result
     for stream in ("stderr", "stdout"):
-        lines = [line for line in str(result.get(stream) or "").splitlines() if line.strip()]
+        lines = [line.strip() for line in str(result.get(stream) or "").splitlines() if line.strip()]
         if lines:
-            return {**result, "msg": lines[-1].strip()}
+            # Whatever is said after it follows from it.
+            full = [line for line in lines if os.strerror(errno.ENOSPC) in line]
+            return {**result, "msg": (full or lines)[-1]}
     return result
 
 

@@ -15,6 +15,7 @@ from relay import SAYS_NOTHING, CallbackModule, with_reason
             {"stderr": "a\nERROR: [Errno 28] No space left on device\n\n", "stdout": "b"},
             "No space left on device",
         ),
+        ({"stderr": "tar: No space left on device\ntar: Exiting\n"}, "tar: No space left on device"),
         ({"stderr": " \n", "stdout": "first\nlast\n"}, "last"),
         ({"stderr": "", "stdout": ""}, SAYS_NOTHING),
         ({}, SAYS_NOTHING),

@@ -11,6 +11,7 @@ description:
 options:
   needs: {type: dict, required: true, description: Megabytes that will be written below each folder.}
   unless: {type: str, default: "", description: Where this path is there, nothing is needed.}
+  switch: {type: str, default: "", description: The variable that has this not looked at.}
 author: sls-hec-forwarder maintainers
 attributes:
   check_mode: {support: full}
@@ -61,6 +62,7 @@ def main() -> None:
         argument_spec={
             "needs": {"type": "dict", "required": True},
             "unless": {"type": "str", "default": ""},
+            "switch": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -69,10 +71,11 @@ def main() -> None:
         module.exit_json(changed=False)
     found = shortages({path: int(megabytes) for path, megabytes in module.params["needs"].items()})
     if found:
-        advice = (
-            "No more was done on this host. Make room; sls_hec_forwarder_install_check_room=false goes on."
-        )
-        module.fail_json(msg="\n".join([*found, advice]))
+        advice = "Nothing that runs was touched. Make room"
+        if module.params["switch"]:
+            advice += f", or go on all the same with {module.params['switch']}=false"
+        found.append(f"{advice}.")
+        module.fail_json(msg="\n".join(found))
     module.exit_json(changed=False)
 
 
