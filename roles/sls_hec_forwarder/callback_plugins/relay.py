@@ -1,4 +1,4 @@
-"""Ansible's own output, with the text of an error printed once, and at the end where a roll stopped."""
+"""Ansible's own output, with each error once, a reason instead of a return code, and where a roll stopped."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ description:
     prints the result. With C(-v) both are printed, for the error also says where in which file it arose.
   - Where a playbook that goes from host to host stops, the end says at which host, what was not touched, and
     what to do.
+  - Of a command that failed, the message is the last line that it wrote and not "non-zero return code".
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
 """
 
+import errno  # noqa: E402
+import os  # noqa: E402
 import re  # noqa: E402
 from collections.abc import Iterable, Mapping, MutableMapping  # noqa: E402
 from typing import Any  # noqa: E402
@@ -23,6 +26,8 @@ from typing import Any  # noqa: E402
 from ansible import constants, context  # noqa: E402
 from ansible.plugins.callback.default import CallbackModule as Default  # noqa: E402
 
+#: Ansible's message for every command that failed.
+SAYS_NOTHING = "non-zero return code"
 #: What ssh itself said stands behind this.
 SSH_SAID = "can be reached over ssh: "
 
@@ -63,6 +68,19 @@ def ending(down: Mapping[str, str], failed: Iterable[str], roll: Roll | None, li
             left = between.join([*([limit] if limit else []), *(f"!{host}" for host in down)])
             lines[-1] += f" To go on without {' and '.join(down)}: --limit '{left}'."
     return lines
+
+
+def with_reason(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The result, with what a failed command said last in place of a message that says nothing."""
+    if result.get("msg") != SAYS_NOTHING:
+        return result
+    for stream in ("stderr", "stdout"):
+        lines = [line.strip() for line in str(result.get(stream) or "").splitlines() if line.strip()]
+        if lines:
+            # Whatever is said after it follows from it.
+            full = [line for line in lines if os.strerror(errno.ENOSPC) in line]
+            return {**result, "msg": (full or lines)[-1]}
+    return result
 
 
 class CallbackModule(Default):
@@ -108,3 +126,6 @@ class CallbackModule(Default):
         if result.get("msg") and self._display.verbosity == 0:
             result.pop("exception", None)
         super()._handle_exception(result, use_stderr)
+
+    def _dump_results(self, result: Mapping[str, Any], *options: Any, **more: Any) -> str:
+        return super()._dump_results(with_reason(result), *options, **more)

@@ -1,4 +1,4 @@
-"""Makes the role's own filters importable, as Ansible does."""
+"""Makes the role's own modules and filters importable, as Ansible does."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ import sys
 from pathlib import Path
 
 ROLE = Path(__file__).parent.parent
-sys.path[:0] = [str(ROLE / "filter_plugins")]
+sys.path[:0] = [str(ROLE / "library"), str(ROLE / "filter_plugins")]

@@ -1,0 +1,83 @@
+#!/usr/bin/python
+"""Refuses a host whose file systems have no room for what is about to be written."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sls_hec_forwarder_room
+short_description: Refuses a host whose file systems have no room for what is about to be written
+description:
+  - Folders on one file system need their room together. One that is not there counts where it would be made.
+options:
+  needs: {type: dict, required: true, description: Megabytes that will be written below each folder.}
+  unless: {type: str, default: "", description: Where this path is there, nothing is needed.}
+  switch: {type: str, default: "", description: The variable that has this not looked at.}
+author: sls-hec-forwarder maintainers
+attributes:
+  check_mode: {support: full}
+"""
+
+import os  # noqa: E402
+from collections.abc import Mapping  # noqa: E402
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+
+MB = 1 << 20
+#: A release is some thousand files.
+INODES = 5000
+
+
+def file_system(path: str) -> str:
+    """Where the file system is mounted that the path is on, or would be made on."""
+    path = os.path.realpath(path)
+    while not os.path.isdir(path) or not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def shortages(needs: Mapping[str, int]) -> list[str]:
+    """What is missing, in a line for each file system."""
+    folders: dict[str, list[str]] = {}
+    for path in sorted(needs):
+        folders.setdefault(file_system(path), []).append(path)
+    found = []
+    for mounted, paths in folders.items():
+        room = os.statvfs(mounted)
+        free, wanted = room.f_bavail * room.f_frsize // MB, sum(needs[path] for path in paths)
+        if free < wanted:
+            parts = ", ".join(f"{needs[path]} MB in {path}" for path in paths)
+            found.append(
+                f"No space left on {mounted}: {free} MB are free, and {wanted} MB are needed ({parts})"
+            )
+        # File systems without a fixed number of inodes say that they have none.
+        elif room.f_files > 0 and room.f_favail < INODES:
+            found.append(
+                f"No space left on {mounted}: {room.f_favail} inodes are free, and {INODES} are needed"
+            )
+    return found
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "needs": {"type": "dict", "required": True},
+            "unless": {"type": "str", "default": ""},
+            "switch": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    unless = module.params["unless"]
+    if unless and os.path.exists(unless):
+        module.exit_json(changed=False)
+    found = shortages({path: int(megabytes) for path, megabytes in module.params["needs"].items()})
+    if found:
+        advice = "Nothing that runs was touched. Make room"
+        if module.params["switch"]:
+            advice += f", or go on all the same with {module.params['switch']}=false"
+        found.append(f"{advice}.")
+        module.fail_json(msg="\n".join(found))
+    module.exit_json(changed=False)
+
+
+if __name__ == "__main__":
+    main()
