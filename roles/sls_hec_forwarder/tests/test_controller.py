@@ -11,7 +11,9 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 CHECK = ROOT / "ansible" / "check_controller.yml"
-PLAYBOOKS = sorted({ROOT / "site.yml", *ROOT.glob("ansible/*.yml")} - {CHECK})
+#: Only imported, by playbooks that have looked.
+PARTS = {CHECK, *(ROOT / "ansible" / f"{name}.yml" for name in ("lock", "unlock"))}
+PLAYBOOKS = sorted({ROOT / "site.yml", *ROOT.glob("ansible/*.yml")} - PARTS)
 
 
 def first_play(playbook: Path) -> tuple[Path, dict[str, Any]]:

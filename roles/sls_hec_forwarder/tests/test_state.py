@@ -184,14 +184,14 @@ def test_the_release_before_is_known_while_another_one_runs(host: Host) -> None:
     previous = host.root / "opt/previous"
     host.states.keep(["a-1"])
     assert not previous.is_symlink()
-    host.switch(NEW, "new", "a-1")
+    host.switch(NEW, "a-1")
     host.states.keep(["a-1"])
     assert previous.readlink() == host.root / "opt" / OLD
     # New settings are no new release.
     host.configure("newer", "a-1")
     host.states.keep(["a-1"])
     assert previous.readlink() == host.root / "opt" / OLD
-    host.switch(OLD, "old", "a-1")
+    host.switch(OLD, "a-1")
     host.states.keep(["a-1"])
     assert previous.readlink() == host.root / "opt" / NEW
 
