@@ -77,5 +77,5 @@ on_hosts() {
   mkdir -p "$cache"
   flock --close "$cache/$name.lock" "${become[@]}" env TESTHOST_ENGINE="${TESTHOST_ENGINE:-podman}" \
     TESTHOST_IMAGE="${TESTHOST_IMAGE:-}" TESTHOST_BASE="${TESTHOST_BASE:-}" \
-    TESTHOST_RELEASE="${release:-${TESTHOST_RELEASE:-}}" TESTHOST_RUNTIME="$runtime" bash "${test[@]}"
+    TESTHOST_RELEASE="${release:-${TESTHOST_RELEASE:-}}" TESTHOST_RUNTIME="${runtime:-${TESTHOST_RUNTIME:-}}" bash "${test[@]}"
 }
