@@ -21,6 +21,11 @@ choose_engine() {
   fi
 }
 
+# boots RELEASE: whether this machine can run its systemd; 258 and newer do nothing without cgroup v2.
+boots() {
+  [[ ! $1 =~ ^(forky|sid)$ || $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]]
+}
+
 # remove_testhosts SCENARIO: the hosts and networks of one scenario, also what an interrupted run left; but
 # nothing of one that runs beside it.
 remove_testhosts() {
@@ -77,5 +82,6 @@ on_hosts() {
   mkdir -p "$cache"
   flock --close "$cache/$name.lock" "${become[@]}" env TESTHOST_ENGINE="${TESTHOST_ENGINE:-podman}" \
     TESTHOST_IMAGE="${TESTHOST_IMAGE:-}" TESTHOST_BASE="${TESTHOST_BASE:-}" \
-    TESTHOST_RELEASE="${release:-${TESTHOST_RELEASE:-}}" TESTHOST_RUNTIME="${runtime:-${TESTHOST_RUNTIME:-}}" bash "${test[@]}"
+    TESTHOST_RELEASE="${release:-${TESTHOST_RELEASE:-}}" TESTHOST_RUNTIME="${runtime:-${TESTHOST_RUNTIME:-}}" \
+    bash "${test[@]}"
 }
