@@ -52,6 +52,22 @@ def test_shard_that_was_taken_away_is_its_own_until_another_is_seen_with_it() ->
     assert known(memory, 0) == (11, False)
 
 
+def test_shard_that_was_handed_over_is_left_until_another_is_seen_with_it() -> None:
+    memory = Memory()
+    held = lease(0, 10)
+    memory.hold(held)
+    memory.handed_over(lease(0, 99))  # a stranger's
+    assert known(memory, 0) == (10, True)
+    memory.handed_over(held)
+    held.revoke()
+    memory.looked([entry(0, 10, "me")], "me")
+    assert known(memory, 0) == (10, False)
+    assert (list(memory.own()), list(memory.left())) == ([], [0])
+    memory.looked([entry(0, 11, "b")], "me")
+    assert known(memory, 0) == (11, False)
+    assert memory.left() == {}
+
+
 def test_shards_of_a_logstore_that_was_created_again_are_forgotten() -> None:
     memory = Memory()
     memory.hold(lease(0, 10))

@@ -34,13 +34,13 @@ class Position:
 class _Held:
     """A shard that this member holds, or held last. Its lease may still learn of deliveries when it ended.
 
-    Also one that was handed over in good order: until its next owner has saved something of its own, that one
-    may not even have begun, and would begin anew if the group and its checkpoints were deleted now.
+    `handed_over`: it was given up in good order, so its next owner knows it better, once it has begun.
     """
 
     def __init__(self, lease: Lease, since: float) -> None:
         self.lease = lease
         self.since = since
+        self.handed_over = False
 
 
 class Memory:
@@ -61,6 +61,13 @@ class Memory:
         """This member begins to hold a shard."""
         with self._lock:
             self._held[lease.shard] = _Held(lease, self._clock())
+
+    def handed_over(self, lease: Lease) -> None:
+        """The shard was given up in good order."""
+        with self._lock:
+            held = self._held.get(lease.shard)
+            if held is not None and held.lease is lease:
+                held.handed_over = True
 
     def looked(self, checkpoints: Iterable[Checkpoint], consumer: str) -> None:
         """The group's checkpoints as SLS has them now. Empty ones say nothing: the group may be new."""
@@ -117,16 +124,24 @@ class Memory:
             held = self._held.get(shard)
             if held is not None:
                 lease = held.lease
-                return Position(lease.committed, own=True, since=held.since, held=not lease.revoked)
+                own = not held.handed_over
+                return Position(lease.committed, own=own, since=held.since, held=not lease.revoked)
             seen = self._seen.get(shard)
             return None if seen is None else Position(seen, own=False)
 
     def own(self) -> dict[int, Position]:
         """The shards that this member was the last to hold."""
+        return {shard: known for shard, known in self._last_held().items() if known.own}
+
+    def left(self) -> dict[int, Position]:
+        """The shards that this member handed over, and that nobody has been seen to save since."""
+        return {shard: known for shard, known in self._last_held().items() if not known.own}
+
+    def _last_held(self) -> dict[int, Position]:
         with self._lock:
             numbers = list(self._held)
         found = {shard: self.position(shard) for shard in numbers}
-        return {shard: known for shard, known in found.items() if known is not None and known.own}
+        return {shard: known for shard, known in found.items() if known is not None}
 
     def created(self, shard: int) -> int | None:
         """When the shard was made (unix seconds), as listed last."""

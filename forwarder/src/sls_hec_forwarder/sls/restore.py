@@ -1,8 +1,9 @@
 """Creates the consumer group again after somebody deleted it, and gives it back what this member knows.
 
 Every member does so for the shards that it held; whoever is assigned another's shard waits for that other,
-see `ShardReader`. Forced updates of checkpoints are right here and nowhere else: the group that kept the
-order of who holds what is gone.
+see `ShardReader`. A shard that was just handed over may have an owner that has not begun it and knows
+nothing: when nobody has given it back after half that time, who held it before does. Forced updates of
+checkpoints are right here and nowhere else: the group that kept the order of who holds what is gone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Callable
 
@@ -17,7 +19,7 @@ from sls_hec_forwarder.delivery.lease import Fence
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls import group as groups
-from sls_hec_forwarder.sls.client import Group, SlsClient
+from sls_hec_forwarder.sls.client import Checkpoint, Group, SlsClient
 from sls_hec_forwarder.sls.errors import GroupExists, GroupMissing, SlsError
 from sls_hec_forwarder.sls.memory import Memory, Position, behind
 from sls_hec_forwarder.sls.trouble import cause, todo
@@ -60,6 +62,7 @@ class Restorer:
         self._clock = clock
         self._lock = threading.Lock()
         self._loss: _Loss | None = None
+        self._fill_at: float | None = None
 
     @property
     def needed(self) -> bool:
@@ -93,7 +96,7 @@ class Restorer:
         assert loss is not None
         try:
             group, made = self._find_or_make(last)
-            shards = self._give_back(loss, group)
+            shards, bare = self._give_back(loss, group)
         except SlsError as problem:
             if isinstance(problem, GroupMissing):
                 self.lost(str(problem))
@@ -103,10 +106,27 @@ class Restorer:
             raise
         with self._lock:
             self._loss = None
-        if not loss.suspected or shards:
+        self._fill_at = self._clock() + group.timeout / 2 if self._memory.left() else None
+        if not loss.suspected or shards or bare:
             self._memory.group_lost()  # other members go on restoring for as long as they take to notice
         self._tell(loss, group, made, shards)
         return group
+
+    @property
+    def fill_in(self) -> float | None:
+        """Seconds until `fill` has something to do; None when it has not."""
+        return None if self._fill_at is None else max(0.0, self._fill_at - self._clock())
+
+    def fill(self, in_group: Mapping[int, Checkpoint]) -> None:
+        """Give back what this member handed over and nobody else has given back. Raises SlsError."""
+        if self.fill_in != 0.0:
+            return
+        for shard, known in sorted(self._memory.left().items()):
+            entry = in_group.get(shard)
+            if entry is not None and not entry.cursor:
+                self._client.save_checkpoint(shard, known.cursor, force=True)
+                _log.info("shard %d: checkpoint restored: %s, as it was handed over", shard, known.cursor)
+        self._fill_at = None
 
     def _tell(self, loss: _Loss, group: Group, made: bool, shards: list[int]) -> None:
         if loss.suspected and not shards:
@@ -130,8 +150,8 @@ class Restorer:
         except GroupExists:  # another member was quicker
             return groups.find(self._client, last.name), False
 
-    def _give_back(self, loss: _Loss, group: Group) -> list[int]:
-        """Write the checkpoints that the group lacks; their shards."""
+    def _give_back(self, loss: _Loss, group: Group) -> tuple[list[int], bool]:
+        """Write the checkpoints that the group lacks; their shards, and whether it had none of some shard."""
         self._memory.listed(self._client.list_shards())  # forgets those of a logstore that is gone as well
         in_group = self._client.checkpoints()
         hold = self._settings.group_deleted == "hold"  # then what a person saved in it counts
@@ -146,7 +166,7 @@ class Restorer:
             self._client.save_checkpoint(shard, known.cursor, force=True)
             _log.info("shard %d: checkpoint restored: %s", shard, known.cursor)
             given.append(shard)
-        return given
+        return given, not all(each.cursor for each in in_group.values())
 
 
 def _is_due(known: Position, in_group: str, loss: _Loss, in_time: bool) -> bool:

@@ -236,7 +236,7 @@ class ShardReader:
                 if self._has_to_wait(start, began):
                     self._leave.wait(_WAIT_FOR_OTHERS)
                     continue
-                if start.new:
+                if start.new and not self._leave.is_set():
                     # Before anything is read: if this process dies, the next one must not find another start.
                     around.client.save_checkpoint(self.shard, start.cursor)
             except GroupMissing as problem:
@@ -543,6 +543,8 @@ class ShardReader:
                 *(self.shard, self.saver.saved),
             )
         self.complete = settled and saved
+        if saved:
+            around.memory.handed_over(lease)
         lease.revoke()  # nothing of it may be sent once it is somebody else's
 
     def _drain_left(self) -> float:

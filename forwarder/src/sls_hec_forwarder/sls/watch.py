@@ -127,7 +127,7 @@ class Watch:
             return self._backoff.next()
         self._restoring.reset()
         self._backoff.reset()
-        return None
+        return self._restorer.fill_in
 
     def _look(self) -> bool:
         """Look at everything; whether all of it could be seen."""
@@ -199,6 +199,7 @@ class Watch:
         self._memory.looked(checkpoints.values(), self._client.consumer)
         self._compare(checkpoints)
         self._unowned.looked(self._shards, checkpoints, self._group.in_order)
+        self._restorer.fill(checkpoints)
 
     def _look_at_stop(self) -> None:
         known = self._client.checkpoints()
