@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from sls_hec_forwarder.cli.memory import MALLOC, PYPY_GC
 
 from .client_calls import WIDTH
 from .front import Exchange, Front, Gone, Shot
@@ -28,6 +31,7 @@ class ClientProcess:
         self._process = subprocess.Popen(
             [python, "-m", "tests.hostile.client_calls", json.dumps(given)],
             cwd=Path(__file__).parents[2],
+            env={**os.environ, **MALLOC, **PYPY_GC},  # as every command of the relay has it
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
