@@ -23,7 +23,7 @@ from sls_hec_forwarder.settings.model import HecSettings
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin
 
 SOURCE = "sls:project/store"
-LONG = 40.0  # bounds waits that end much sooner when all is well
+LONG = 120.0  # bounds waits that end much sooner when all is well
 
 
 class Said(Conditions):
