@@ -164,6 +164,7 @@ def test_shard_of_another_member_is_waited_for_and_then_read_from_where_it_was_s
     time.sleep(1.5)  # longer than the time between two looks at the checkpoints
     line.cut()
     console(cloud).delete_group(*PLACE)
+    eventually(lambda: first.conditions.total("group_deleted"))  # from here on nothing is on its way
     put_all(cloud)
     eventually(lambda: first.conditions.total("checkpoint_awaited"), "it waits for the other")
     eventually(lambda: settled(cloud))

@@ -164,6 +164,7 @@ class Consumer:
             unsaved=self._unsaved,
             memory=self._memory,
             group_lost=self._group_lost,
+            forgotten=self._forgotten,
             restoring=lambda: restorer.needed or self._memory.group_was_lost(within=watch.group_timeout),
             group_timeout=lambda: watch.group_timeout,
             read_only=watch.read_only,

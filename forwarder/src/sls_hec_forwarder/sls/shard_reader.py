@@ -85,6 +85,8 @@ class Surroundings:
     memory: Memory
     #: To be called when SLS has no such group.
     group_lost: Callable[[str], None]
+    #: To be called when SLS does not know this consumer, although its heartbeats were in time.
+    forgotten: Callable[[], None]
     #: Whether the group was lost lately: other members may be about to save what they delivered.
     restoring: Callable[[], bool]
     #: The group's time-out in seconds.
@@ -247,13 +249,18 @@ class ShardReader:
                 around.observer.failed("start", problem.kind)
                 self._start_trouble.failed(problem)
                 if isinstance(problem, NotMember):
-                    self.revoke()
+                    self._not_member()
                 self._leave.wait(backoff.next())
             else:
                 self._start_trouble.over()
                 around.conditions.end("checkpoint_awaited", self._subject)
                 return self._make_lease(start)
         return None
+
+    def _not_member(self) -> None:
+        if self._around.fence.is_open():
+            self._around.forgotten()
+        self.revoke()
 
     def _has_to_wait(self, start: Start, began: float) -> bool:
         """Whether another member may save a better checkpoint than this start."""
@@ -298,7 +305,7 @@ class ShardReader:
             lease,
             around.observer,
             around.conditions,
-            lost=self.revoke,
+            lost=self._not_member,
             group_lost=around.group_lost,
             moved=self._checkpoint_moved,
             clock=around.clock,
