@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Callable
@@ -75,11 +75,9 @@ class Exchange:
 
     def send(self, data: bytes) -> None:
         """Raises Gone."""
-        self.client.settimeout(max(0.1, self.begun + LONGEST - time.monotonic()))
-        try:
+        with _gone():
+            self.client.settimeout(max(0.1, self.begun + LONGEST - time.monotonic()))
             self.client.sendall(data)
-        except OSError as error:
-            raise Gone from error
         self._look(0.0)
 
     def flow(self, parts: Iterable[bytes], pause: float = 0.0) -> None:
@@ -95,18 +93,32 @@ class Exchange:
         while time.monotonic() - self.begun < LONGEST:
             self._look(0.1)
 
+    def end(self) -> None:
+        """Nothing more is sent. Raises Gone."""
+        with _gone():
+            self.client.shutdown(socket.SHUT_WR)
+
     def reset(self) -> None:
-        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        """Raises Gone."""
+        with _gone():
+            self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise Gone
 
     def _look(self, seconds: float) -> None:
         pending = isinstance(self.client, ssl.SSLSocket) and self.client.pending()
         if pending or select.select([self.client], [], [], seconds)[0]:
-            try:
+            with _gone():
                 if not self.client.recv(_RECV):
                     raise Gone
-            except OSError as error:
-                raise Gone from error
+
+
+@contextlib.contextmanager
+def _gone() -> Iterator[None]:
+    """A client may end the connection at any moment, which any call on its socket can tell."""
+    try:
+        yield
+    except OSError as error:
+        raise Gone from error
 
 
 Misbehaviour = Callable[[Exchange], None]

@@ -6,7 +6,6 @@ import functools
 import itertools
 import json
 import os
-import socket
 import struct
 import zlib
 from collections.abc import Iterator
@@ -91,7 +90,7 @@ FLOODS: dict[str, Misbehaviour] = {
 def says(data: bytes) -> Misbehaviour:
     def misbehave(exchange: Exchange) -> None:
         exchange.send(data)
-        exchange.client.shutdown(socket.SHUT_WR)
+        exchange.end()
         exchange.wait()
 
     return misbehave
