@@ -143,7 +143,9 @@ def _service(client: ReadClient, place: str) -> Iterator[Result]:
 
 def _first_failure(problem: SlsError, settings: SlsSettings, place: str) -> Result:
     what, advice = "request", ""
-    if isinstance(problem, ClockSkewed):
+    if problem.foreign:
+        pass  # it says itself where to look
+    elif isinstance(problem, ClockSkewed):
         what, advice = "clock", ": synchronise this machine's clock"
     elif isinstance(problem, AuthFailed):
         what, advice = "credentials", ": check SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN"

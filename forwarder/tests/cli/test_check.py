@@ -14,6 +14,7 @@ from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
 from sls_hec_standins.http import Fault, ServerTls, ThrowawayCa
 from sls_hec_standins.sls.standin import SlsStandin
 
+from ..hec.scripted import answer, read_request, scripted
 from ..sls.test_metadata_service import hands_out_a_token, hardened, says, service
 from .conftest import World
 
@@ -278,6 +279,27 @@ def test_what_is_wrong_is_told_in_one_line(
     assert [each for each in findings if each["area"] == other and each["status"] == "ok"]
     secrets = ("the-secret-of-ak", "another-secret", world.settings["HEC_TOKEN"], "sts-token")
     assert not any(secret in json.dumps(findings) for secret in secrets)
+
+
+# 407 is the standard's, 401 is tinyproxy's.
+@pytest.mark.parametrize("refusal", ["407 Proxy Authentication Required", "401 Unauthorized"])
+def test_a_proxy_that_wants_another_password(world: World, refusal: str) -> None:
+    def refuse(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(answer(b"<!DOCTYPE html>\n<title>No</title>", refusal))
+
+    with scripted(refuse) as port:
+        proxy = f"http://relay:mistyped@127.0.0.1:{port}"
+        world.settings.update(
+            SLS_PROXY=proxy, HEC_PROXY=proxy, HEC_ENDPOINTS=world.hec.url.replace("http:", "https:")
+        )
+        status, findings = world.check()
+    assert status == 1
+    [(_, _, sls), (_, _, hec)] = failures(findings)
+    assert "check user and password in SLS_PROXY" in sls
+    assert "SLS_AK" not in sls
+    assert "it wants another user and password): check HEC_PROXY" in hec
+    assert "mistyped" not in json.dumps(findings)
 
 
 def test_an_index_that_the_token_may_not_write_to(world: World) -> None:

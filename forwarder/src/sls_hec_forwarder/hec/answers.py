@@ -85,6 +85,7 @@ class Answer:
     `invalid_event`: 0-based number of the refused event, if the answer tells. `accepted_prefix`: events from
     the first on that were taken although the answer is not a success (an atomic target takes none).
     `may_have_taken`: the outcome is unknown, so sending again may duplicate. `retry_after`: seconds.
+    `todo`: what an operator can do, where that does not follow from the rest.
     """
 
     action: Action
@@ -96,6 +97,7 @@ class Answer:
     ack_id: int | None = None
     retry_after: float | None = None
     may_have_taken: bool = False
+    todo: str = ""
 
     @property
     def may_be_the_body(self) -> bool:
@@ -172,11 +174,11 @@ _ADVICE: Final[Mapping[int, str]] = {
 
 def advice(answer: Answer) -> str:
     """What an operator can do about an answer that holds events."""
-    known = _ADVICE.get(-1 if answer.code is None else answer.code)
+    known = answer.todo or _ADVICE.get(-1 if answer.code is None else answer.code)
     if known:
         return known
     if answer.status == 0:
-        return "check the port, HEC_CA_FILE, HEC_SSL_VERIFY, HEC_CLIENT_CERT and the proxy"
+        return "check the port, HEC_CA_FILE, HEC_SSL_VERIFY and HEC_CLIENT_CERT"
     if answer.status == 407:
         return "check user and password in HEC_PROXY"
     if answer.status in (401, 403) and answer.code is None:

@@ -14,7 +14,7 @@ from sls_hec_forwarder.hec.answers import Action, Answer, classify
 from sls_hec_forwarder.hec.target import Target
 from sls_hec_forwarder.hec.token import Token
 from sls_hec_forwarder.http.answer import Response
-from sls_hec_forwarder.http.connection import Connection, NoAnswer
+from sls_hec_forwarder.http.connection import Connection, NoAnswer, ProxyRefused
 
 _APP: Final = {
     "__splunk_app_name": "sls-hec-forwarder",
@@ -142,5 +142,6 @@ class Client:
 def no_answer(error: NoAnswer) -> Answer:
     """The meaning of a request that got no answer."""
     if error.operator:
-        return Answer(Action.HOLD, 0, str(error))
+        todo = "check HEC_PROXY" if isinstance(error.cause, ProxyRefused) else ""
+        return Answer(Action.HOLD, 0, str(error), todo=todo)
     return Answer(Action.RETRY, 0, str(error), may_have_taken=error.sent)

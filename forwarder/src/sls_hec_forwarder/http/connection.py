@@ -86,7 +86,9 @@ class ProxyRefused(OSError):
     """The proxy did not open the tunnel."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"the proxy refused the tunnel (HTTP {status})")
+        # 407 is what it should say to a wrong password (RFC 9110 15.5.8); tinyproxy says 401.
+        why = ", it wants another user and password" if status in (401, 407) else ""
+        super().__init__(f"the proxy refused the tunnel (HTTP {status}{why})")
         self.status = status
 
 
@@ -359,6 +361,8 @@ def describe(error: BaseException) -> str:
         return "aborted, the relay stops"
     if isinstance(error, http.client.RemoteDisconnected):
         return "closed without an answer"
+    if isinstance(error, ProxyRefused):
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror.lower()}{where}"

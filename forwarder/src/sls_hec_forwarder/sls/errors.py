@@ -20,6 +20,8 @@ class SlsError(RelayError):
     kind = "sls"
     #: The call that it came from, such as "HeartBeat".
     call = ""
+    #: Something on the way refused: what SLS refuses has a code and a request id.
+    foreign = False
 
     def __init__(self, message: str, *, status: int = 0, code: str = "", request_id: str = "") -> None:
         super().__init__(message)

@@ -216,17 +216,30 @@ class ReadClient:
         kind = classify(refusal)
         text = plain(self._credentials.redact(" ".join(refusal.message.split())), _LONGEST_TEXT)
         code, request_id = plain(refusal.code, _LONGEST_CODE), plain(refusal.request_id, _LONGEST_CODE)
-        message = (
-            f"{call_name} {where}: {code or 'no error code'}: {text} "
-            f"(HTTP {refusal.status}, request {request_id or 'without id'})"
-        )
+        foreign = not code and not request_id
+        if foreign:
+            message = f"{call_name} {where}: not SLS's own answer: {text} (HTTP {refusal.status})"
+            message += self._on_the_way(refusal.status)
+        else:
+            message = (
+                f"{call_name} {where}: {code or 'no error code'}: {text} "
+                f"(HTTP {refusal.status}, request {request_id or 'without id'})"
+            )
         if kind is ClockSkewed and self.clock_skew is not None:
             message += f"; this machine's clock is {self.clock_skew:+.0f} s off"
         if kind is AuthFailed:
             self._credentials.rejected()
         error = kind(message, status=refusal.status, code=code, request_id=request_id)
-        error.call = call_name
+        error.call, error.foreign = call_name, foreign
         return error
+
+    def _on_the_way(self, status: int) -> str:
+        """What to look at where something between here and SLS refuses."""
+        if status not in (401, 403, 407):
+            return ""
+        if not self.settings.proxy:
+            return ": check what proxies and firewalls on the way to SLS_ENDPOINT allow"
+        return ": check what the proxy allows" if status == 403 else ": check user and password in SLS_PROXY"
 
 
 def _text(value: Any) -> str:
