@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from relay_starts import ETC, UNITS, relay_differing, relay_digests, relay_starts, relay_to_start
 
+ROLE = Path(__file__).parent.parent
 RELEASE = "/opt/sls-hec-forwarder/0.1.0-aaaa"
 FILES = {
     f"{UNITS}@.service": "unit",
@@ -156,3 +159,29 @@ def test_only_an_instance_can_be_noted(host: Host, name: str) -> None:
     done = subprocess.run([host.command, "--note-start", name], timeout=30, check=False)
     assert done.returncode == 2
     assert not (host.root / "run").exists()
+
+
+def test_what_was_seen_stays_known_where_a_second_look_is_skipped(tmp_path: Path) -> None:
+    seen = {"waf-1": {"noted": "a", "disk": "a", "since": "-", "state": "active"}}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars_files": [str(ROLE / "vars/main.yml")],
+        "tasks": [
+            {"ansible.builtin.set_fact": {"__sls_hec_forwarder_started": seen}},
+            {"ansible.builtin.import_tasks": str(ROLE / "tasks/starts.yml"), "when": False},
+            {"ansible.builtin.assert": {"that": f"_sls_hec_forwarder_starts == {seen}"}},
+        ],
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    program = Path(sys.executable).parent / "ansible-playbook"
+    environ = {**os.environ, "ANSIBLE_FILTER_PLUGINS": str(ROLE / "filter_plugins")}
+    done = subprocess.run(
+        [program, "--inventory=localhost,", "--connection=local", tmp_path / "play.yml"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
