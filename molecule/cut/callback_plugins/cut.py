@@ -7,7 +7,7 @@ name: cut
 type: aggregate
 short_description: Kills the run at a task
 description:
-  - C(CUT_TASK) is the end of the task's name. C(CUT_WHEN) is V(before), V(after), or so many seconds after the
+  - C(CUT_TASK) is the end of the task's name; without it, nothing is cut. C(CUT_WHEN) is V(before), V(after), or so many seconds after the
     task's begin.
 """
 
@@ -29,11 +29,14 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self.task = os.environ["CUT_TASK"]
-        self.when = os.environ["CUT_WHEN"]
+        self.task = os.environ.get("CUT_TASK", "")
+        self.when = os.environ.get("CUT_WHEN", "")
+
+    def _is_it(self, name: str) -> bool:
+        return bool(self.task) and name.endswith(self.task)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        if not task.get_name().endswith(self.task) or self.when == "after":
+        if not self._is_it(task.get_name()) or self.when == "after":
             return
         if self.when == "before":
             cut(f"before {self.task}")
@@ -42,7 +45,7 @@ class CallbackModule(CallbackBase):
         timer.start()
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        if result.task_name.endswith(self.task) and self.when == "after":
+        if self._is_it(result.task_name) and self.when == "after":
             cut(f"after {self.task}")
 
 
