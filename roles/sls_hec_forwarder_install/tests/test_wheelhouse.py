@@ -33,7 +33,6 @@ def site(tmp_path: Path) -> Path:
         "ansible_connection": "local",
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         "sls_hec_forwarder_install_cache": str(tmp_path / "cache"),
-        "sls_hec_forwarder_install_pip_environment": {"HTTPS_PROXY": PROXY, "RETRIES": 3},
     }
     hosts: dict[str, Any] = {
         "first": {"python_runtime_executable": "broken", "python_runtime_tag": "pypy-7.3-3.11"},
@@ -67,6 +66,9 @@ def test_a_platform_that_fails_leaves_others_their_wheels(site: Path) -> None:
 
 
 def test_pip_gets_its_environment_where_nobody_else_reads_it(site: Path) -> None:
+    hosts = json.loads((site / "hosts.yml").read_text())
+    hosts["all"]["vars"]["sls_hec_forwarder_install_pip_environment"] = {"HTTPS_PROXY": PROXY, "RETRIES": 3}
+    (site / "hosts.yml").write_text(json.dumps(hosts))
     played = subprocess.run(
         ["ansible-playbook", "-vvv", "--diff", "--inventory", site / "hosts.yml", site / "play.yml"],
         cwd=PROJECT,
