@@ -17,20 +17,21 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from sls_hec_forwarder import checks, logs
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.doctor import checks
 from sls_hec_forwarder.errors import RelayError, SettingsError
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.health.facts import Facts
 from sls_hec_forwarder.health.model import Health
-from sls_hec_forwarder.hec.deadletter import Spool
-from sls_hec_forwarder.hec.sender import Sender
+from sls_hec_forwarder.hec.send.sender import Sender
 from sls_hec_forwarder.metrics import Metrics
-from sls_hec_forwarder.notify import Notifier
+from sls_hec_forwarder.process import logs
+from sls_hec_forwarder.process.signals import Signals
+from sls_hec_forwarder.process.systemd import Notifier
 from sls_hec_forwarder.settings.model import Settings, SlsSettings
-from sls_hec_forwarder.signals import Signals
-from sls_hec_forwarder.sls.consumer import Consumer
+from sls_hec_forwarder.sls.group.consumer import Consumer
+from sls_hec_forwarder.spool.spool import Spool
 from sls_hec_forwarder.wire.encoder import Encoded, Encoder
 from sls_hec_forwarder.wire.rules import Rules
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from sls_hec_forwarder.cli.memory import MALLOC, PYPY_GC
-from sls_hec_forwarder.hec.deadletter import read
-from sls_hec_forwarder.hec.spool_files import files
+from sls_hec_forwarder.process.allocator import MALLOC, PYPY_GC
+from sls_hec_forwarder.spool.files import files
+from sls_hec_forwarder.spool.spool import read
 
 from .conftest import TIMEOUT, World, ended
 

@@ -12,9 +12,9 @@ import pytest
 
 from sls_hec_forwarder.cli.output import duration, table
 from sls_hec_forwarder.cli.pages import as_text
-from sls_hec_forwarder.sls.client import Group, SlsClient
-from sls_hec_forwarder.sls.inspect import GroupStatus, ShardStatus
-from sls_hec_forwarder.standing import consumer_rows, shard_rows
+from sls_hec_forwarder.sls.api.client import Group, SlsClient
+from sls_hec_forwarder.sls.group.progress import consumer_rows, shard_rows
+from sls_hec_forwarder.sls.group.status import GroupStatus, ShardStatus
 
 from .conftest import TIMEOUT, World, ended
 

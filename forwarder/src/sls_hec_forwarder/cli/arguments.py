@@ -10,10 +10,10 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Callable
 
-from sls_hec_forwarder.cli import memory
+from sls_hec_forwarder.process import allocator
 from sls_hec_forwarder.replay.selection import KEYS
 from sls_hec_forwarder.settings import values
-from sls_hec_forwarder.sls import cursor as cursors
+from sls_hec_forwarder.sls.api import cursor as cursors
 
 #: Events a second that `replay send` sends.
 REPLAY_RATE = 500.0
@@ -177,7 +177,7 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
 
     def call(arguments: argparse.Namespace) -> int:
         if name != "run":  # which does so when its signals are blocked and its settings are right
-            memory.tune()
+            allocator.tune()
         module = importlib.import_module(f"sls_hec_forwarder.cli.{name}")
         status: int = module.command(arguments)
         return status

@@ -24,8 +24,8 @@ def command(arguments: argparse.Namespace) -> int:
             say_json({"ok": False, "problems": error.problems, "checks": []})
         raise
 
-    from sls_hec_forwarder.checks import Result, Status, check
-    from sls_hec_forwarder.logs import Secrets
+    from sls_hec_forwarder.doctor.checks import Result, Status, check
+    from sls_hec_forwarder.process.logs import Secrets
 
     secrets = Secrets()
     secrets.add(configuration.secrets(settings))

@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sls_hec_forwarder.cli.output import duration, table
-from sls_hec_forwarder.sls.inspect import GroupStatus
-from sls_hec_forwarder.standing import ShardRow, consumer_rows, shard_rows
+from sls_hec_forwarder.sls.group.progress import ShardRow, consumer_rows, shard_rows
+from sls_hec_forwarder.sls.group.status import GroupStatus
 
 #: Change of lag (seconds a second) that is no more than the coarseness of SLS's times.
 _STEADY = 0.05

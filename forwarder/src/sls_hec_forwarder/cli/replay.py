@@ -13,11 +13,11 @@ from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.cli.output import complain, say, say_json, table
 from sls_hec_forwarder.cli.replay_send import Sending, edits_of, unreadable
 from sls_hec_forwarder.errors import SettingsError
-from sls_hec_forwarder.hec.deadletter import DeadLetter, moment
 from sls_hec_forwarder.replay.reading import Reading
 from sls_hec_forwarder.replay.selection import KEYS, CannotSend, Selection, edited
 from sls_hec_forwarder.settings import Settings
 from sls_hec_forwarder.settings.env_file import environment
+from sls_hec_forwarder.spool.spool import DeadLetter, moment
 
 
 def command(arguments: argparse.Namespace) -> int:

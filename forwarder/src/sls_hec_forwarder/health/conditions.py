@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from sls_hec_forwarder.health.catalogue import CATALOGUE, Kind, Severity
-from sls_hec_forwarder.outside import plain
+from sls_hec_forwarder.untrusted import plain
 
 _LEVELS = {Severity.WARNING: logging.WARNING, Severity.CRITICAL: logging.ERROR}
 _PACKAGE = "sls_hec_forwarder"

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, disable_creat
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from sls_hec_forwarder.health.model import Health
-from sls_hec_forwarder.hec.target import targets
+from sls_hec_forwarder.hec.api.target import targets
 from sls_hec_forwarder.metrics.observers import CountingHec, CountingSls
 from sls_hec_forwarder.metrics.server import Answer, MetricsServer
 from sls_hec_forwarder.metrics.state import OutboxState, StateCollector

@@ -15,10 +15,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.errors import OperatorError
 from sls_hec_forwarder.metrics.exchange import Answer, Exchange
-from sls_hec_forwarder.periodic import Periodic
+from sls_hec_forwarder.retry.backoff import CountingBackoff
+from sls_hec_forwarder.retry.periodic import Periodic
 
 __all__ = ["Answer", "MetricsServer", "Routes"]
 

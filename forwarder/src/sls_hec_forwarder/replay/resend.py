@@ -20,12 +20,12 @@ from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import TransientError
 from sls_hec_forwarder.health.conditions import Conditions
-from sls_hec_forwarder.hec.deadletter import DeadLetter
 from sls_hec_forwarder.hec.observer import Observer
-from sls_hec_forwarder.hec.sender import Sender
+from sls_hec_forwarder.hec.send.sender import Sender
 from sls_hec_forwarder.replay.selection import CannotSend, edited
-from sls_hec_forwarder.replay.spoolfile import SpoolFile
 from sls_hec_forwarder.settings.model import Settings
+from sls_hec_forwarder.spool.locked_file import SpoolFile
+from sls_hec_forwarder.spool.spool import DeadLetter
 
 #: Letters that may have arrived and are not struck off on the disk: so many may come twice after a kill.
 WINDOW: Final = 2000

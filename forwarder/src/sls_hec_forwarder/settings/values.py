@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
-from sls_hec_forwarder.names import host_of
+from sls_hec_forwarder.http.names import host_of
 from sls_hec_forwarder.wire.rules import TopicRule
 
 _TRUE = {"true", "yes", "on", "1"}

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from sls_hec_forwarder.sls.positions import Lost
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Logs that were gone before they were read; what is not known is None. Times are unix seconds."""
+
+    cursor: str
+    groups: int | None
+    since: float | None
+    until: float | None
+
+    def __str__(self) -> str:
+        groups = "an unknown number of log groups" if self.groups is None else f"{self.groups} log groups"
+        return f"{groups} received from {_when(self.since)} to {_when(self.until)}"
 
 
 class Observer:
@@ -31,3 +46,9 @@ class Observer:
 
     def failed(self, what: str, kind: str) -> None:
         """A call did not succeed: `what` is "heartbeat", "pull", "checkpoint", "start" or "watch"."""
+
+
+def _when(moment: float | None) -> str:
+    if moment is None:
+        return "an unknown time"
+    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
