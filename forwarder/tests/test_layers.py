@@ -28,7 +28,7 @@ LAYERS = (
     ("retry", "settings"),
     ("http", "health", "wire"),
     ("errors",),
-    ("untrusted",),
+    ("untrusted", "times"),
 )
 RANKS = {folder: rank for rank, row in enumerate(LAYERS) for folder in row}
 

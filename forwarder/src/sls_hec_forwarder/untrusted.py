@@ -1,7 +1,7 @@
-"""Numbers, times, JSON and texts that others chose: servers, whoever writes logs, files of other users.
+"""Numbers, JSON and texts that others chose: servers, whoever writes logs, files of other users.
 
 Whatever the input, a function here returns what its name says or raises ValueError, and nothing else; its
-work and memory are in proportion to the input, which is bounded first.
+work and memory are in proportion to the input, which is bounded first. Times are read in `times`.
 """
 
 from __future__ import annotations
@@ -9,20 +9,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
 
 #: Longest JSON (bytes). The largest answer is a list of the shards of a logstore, some 200 bytes for each.
 LONGEST_JSON: Final = 4 * 1024 * 1024
 #: Deepest nesting: more than events have (wire/unfold.py), and less than any interpreter's stack takes.
 DEEPEST_JSON: Final = 128
-#: The last second of the year 9999 (unix seconds), which is as far as dates go.
-LAST_SECOND: Final = 253_402_300_799
 #: Numbers of SLS are signed and have 64 bits.
 LARGEST: Final = 2**63 - 1
 _LONGEST_INTEGER: Final = 4300  # digits; that of CPython, where it has one
-_LONGEST_DATE: Final = 64
 _WHOLE: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _BRACKET: Final = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
@@ -108,36 +103,6 @@ def _shown(value: object) -> str:
     if isinstance(value, (int, float)) and not -LARGEST <= value <= LARGEST:
         return "a number that is too large"
     return plain(f"{value!r:.40}" if isinstance(value, (int, float, str)) else type(value).__name__)
-
-
-def http_date(text: str) -> float:
-    """Unix seconds of an HTTP date (RFC 9110, 5.6.7), from 1970 to 9999."""
-    if len(text) > _LONGEST_DATE:
-        raise ValueError("no date")
-    try:
-        moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError, OverflowError):
-        raise ValueError("no date") from None
-    return _seconds(moment)
-
-
-def iso_time(text: object) -> float:
-    """Unix seconds of a time in ISO 8601, from 1970 to 9999; in UTC unless it says otherwise."""
-    if not isinstance(text, str) or len(text) > _LONGEST_DATE or not text.isascii():
-        raise ValueError("no time in ISO 8601")
-    try:
-        # fromisoformat learns of "Z" only in Python 3.11.
-        return _seconds(datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text))
-    except IndexError:  # PyPy's, of a text that is too short
-        raise ValueError("no time in ISO 8601") from None
-
-
-def _seconds(moment: datetime) -> float:
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
-    found = aware.timestamp()
-    if not 0 <= found <= LAST_SECOND:
-        raise ValueError("not from 1970 to 9999")
-    return found
 
 
 def plain(text: str, longest: int | None = None) -> str:

@@ -16,8 +16,8 @@ import pytest
 
 from sls_hec_forwarder.process.allocator import MALLOC, PYPY_GC
 from sls_hec_forwarder.spool.files import files
-from sls_hec_forwarder.spool.spool import read
 
+from ..spool.letters import read
 from .conftest import TIMEOUT, World, ended
 
 CONSOLE_SCRIPT = [str(Path(sys.executable).with_name("sls-hec-forwarder"))]

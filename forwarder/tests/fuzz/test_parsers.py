@@ -34,9 +34,10 @@ from sls_hec_forwarder.sls.api.credentials import credentials_for
 from sls_hec_forwarder.sls.api.errors import ServiceFault, SlsError
 from sls_hec_forwarder.sls.api.metadata_service import read_grant
 from sls_hec_forwarder.sls.api.pull_answer import MOST_BYTES
+from sls_hec_forwarder.spool.dead_letter import DeadLetter, pack_letter
 from sls_hec_forwarder.spool.locked_file import records
-from sls_hec_forwarder.spool.spool import DeadLetter, pack_letter
-from sls_hec_forwarder.untrusted import http_date, iso_time, parse_json, whole_number
+from sls_hec_forwarder.times import parse_http_date, parse_iso
+from sls_hec_forwarder.untrusted import parse_json, whole_number
 from sls_hec_forwarder.wire.encoder import Encoder, WireError
 from sls_hec_forwarder.wire.rules import Rules
 
@@ -435,7 +436,7 @@ def _finite(value: Any) -> bool:
 @example("9999-12-31T23:59:59.999999-23:59")
 @example("2026")
 def test_numbers_and_times(text: str) -> None:
-    readers: list[Callable[[str], float]] = [whole_number, http_date, iso_time]
+    readers: list[Callable[[str], float]] = [whole_number, parse_http_date, parse_iso]
     for read in readers:
         found = _read(read, text)
         assert found is None or 0 <= found < 2**63

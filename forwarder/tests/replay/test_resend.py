@@ -15,13 +15,15 @@ import pytest
 from sls_hec_forwarder.replay.resend import WINDOW, GivenUp, Resend, Result
 from sls_hec_forwarder.replay.selection import Selection
 from sls_hec_forwarder.settings.model import HecSettings, RelaySettings, Settings, SlsSettings
+from sls_hec_forwarder.spool.dead_letter import DeadLetter, pack_letter
 from sls_hec_forwarder.spool.files import files
 from sls_hec_forwarder.spool.locked_file import SpoolFile
-from sls_hec_forwarder.spool.spool import DeadLetter, Spool, pack_letter, read
+from sls_hec_forwarder.spool.spool import Spool
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
 from sls_hec_standins.http import Fault
 
 from ..hec.send.rig import LONG, Counts, Said, envelope, indexed, running, wait_until
+from ..spool.letters import read
 
 TOKENS = [Token(DEMO_TOKEN, name="demo", indexes=("main", "audit"))]
 MIB = 1 << 20

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
 from sls_hec_forwarder.spool.files import files
 from sls_hec_forwarder.spool.locked_file import PART, SpoolFile, SpoolFileError
-from sls_hec_forwarder.spool.spool import DeadLetter, Spool, read
+from sls_hec_forwarder.spool.spool import Spool
+
+from .letters import read
 
 MIB = 1 << 20
 

@@ -16,8 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
 from sls_hec_forwarder.spool.files import files
-from sls_hec_forwarder.spool.spool import DeadLetter, Spool, SpoolFull, read
+from sls_hec_forwarder.spool.spool import Spool, SpoolFull
+
+from .letters import read
 
 MIB = 1 << 20
 
@@ -132,7 +135,8 @@ def test_a_full_disk_is_a_full_spool_and_leaves_no_half_line(tmp_path: Path) -> 
     code = f"""
 import resource, signal, sys, os
 from pathlib import Path
-from sls_hec_forwarder.spool.spool import DeadLetter, Spool, SpoolFull
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
+from sls_hec_forwarder.spool.spool import Spool, SpoolFull
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 def letter(size):
     noise = os.urandom(size).hex().encode()

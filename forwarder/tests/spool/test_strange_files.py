@@ -17,10 +17,13 @@ from sls_hec_forwarder.replay.reading import Reading
 from sls_hec_forwarder.replay.selection import CannotSend, Selection, edited
 from sls_hec_forwarder.spool import files as spool_files
 from sls_hec_forwarder.spool import gzip_members
+from sls_hec_forwarder.spool.dead_letter import DeadLetter, pack_letter
 from sls_hec_forwarder.spool.files import SUFFIX, Unusable, files, open_regular, read_regular, strangers
 from sls_hec_forwarder.spool.gzip_members import pack, parts
 from sls_hec_forwarder.spool.locked_file import PART, SpoolFile
-from sls_hec_forwarder.spool.spool import DeadLetter, Spool, pack_letter, read
+from sls_hec_forwarder.spool.spool import Spool
+
+from .letters import read
 
 MIB = 1 << 20
 DEEP = "[" * 100_000 + "]" * 100_000

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.cli.output import complain, duration, flush, say, say_json, table
 from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.settings.env_file import environment
+from sls_hec_forwarder.times import iso
 
 if TYPE_CHECKING:
     from sls_hec_forwarder.sls.api.client import SlsClient
@@ -90,7 +90,7 @@ def _text(planned: Plan) -> list[str]:
 def _time(spot: Spot) -> str:
     if spot.time is None:
         return "end"
-    return datetime.fromtimestamp(spot.time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return iso(spot.time)
 
 
 def _effect(move: Move) -> str:

@@ -13,12 +13,12 @@ import logging.handlers
 import sys
 import threading
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 from sls_hec_forwarder.settings.model import RelaySettings
+from sls_hec_forwarder.times import iso_milliseconds
 from sls_hec_forwarder.untrusted import plain
 
 _PACKAGE = "sls_hec_forwarder"
@@ -69,14 +69,15 @@ def hide(values: Iterable[str]) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-01-31T08:00:00.123Z INFO sls.group.heartbeat: message (shard=3)`, and the traceback if there is one."""
+    """`2026-01-31T08:00:00.123Z INFO sls.group.heartbeat: message (shard=3)`, and a traceback if any."""
 
     def __init__(self, secrets: Secrets = _secrets) -> None:
         super().__init__()
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{_moment(record)} {record.levelname} {_logger(record)}: {plain(record.getMessage())}"
+        time = iso_milliseconds(record.created)
+        line = f"{time} {record.levelname} {_logger(record)}: {plain(record.getMessage())}"
         fields = _fields(record)
         if fields:
             line += f" ({', '.join(f'{name}={plain(str(value))}' for name, value in fields.items())})"
@@ -94,7 +95,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": _moment(record),
+            "time": iso_milliseconds(record.created),
             "level": record.levelname.lower(),
             "logger": _logger(record),
             "message": record.getMessage(),
@@ -195,11 +196,6 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
         name,
         exc_info=(args.exc_type, args.exc_value, args.exc_traceback),
     )
-
-
-def _moment(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _logger(record: logging.LogRecord) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sls_hec_forwarder.replay.selection import Selection
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
 from sls_hec_forwarder.spool.files import Unusable, files, read_regular, strangers
 from sls_hec_forwarder.spool.locked_file import records
-from sls_hec_forwarder.spool.spool import DeadLetter
 
 
 def chosen_files(folder: Path, selection: Selection) -> list[Path]:

@@ -24,8 +24,8 @@ from sls_hec_forwarder.hec.observer import Observer
 from sls_hec_forwarder.hec.send.sender import Sender
 from sls_hec_forwarder.replay.selection import CannotSend, edited
 from sls_hec_forwarder.settings.model import Settings
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
 from sls_hec_forwarder.spool.locked_file import SpoolFile
-from sls_hec_forwarder.spool.spool import DeadLetter
 
 #: Letters that may have arrived and are not struck off on the disk: so many may come twice after a kill.
 WINDOW: Final = 2000

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+
+from sls_hec_forwarder.times import iso
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,10 @@ class Lost:
     def __str__(self) -> str:
         groups = "an unknown number of log groups" if self.groups is None else f"{self.groups} log groups"
         return f"{groups} received from {_when(self.since)} to {_when(self.until)}"
+
+
+def _when(moment: float | None) -> str:
+    return "an unknown time" if moment is None else iso(moment)
 
 
 class Observer:
@@ -46,9 +51,3 @@ class Observer:
 
     def failed(self, what: str, kind: str) -> None:
         """A call did not succeed: `what` is "heartbeat", "pull", "checkpoint", "start" or "watch"."""
-
-
-def _when(moment: float | None) -> str:
-    if moment is None:
-        return "an unknown time"
-    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from sls_hec_forwarder.errors import RelayError
+from sls_hec_forwarder.spool.dead_letter import DeadLetter, pack_letter
 from sls_hec_forwarder.spool.files import (
     content,
     create_regular,
@@ -24,7 +25,6 @@ from sls_hec_forwarder.spool.files import (
     write_all,
 )
 from sls_hec_forwarder.spool.gzip_members import pack, parts
-from sls_hec_forwarder.spool.spool import DeadLetter, pack_letter
 
 #: Of the version that is being written. The spool does not count such a file.
 PART: Final = ".part"

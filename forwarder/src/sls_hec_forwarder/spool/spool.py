@@ -1,4 +1,4 @@
-"""Events that a collector refuses for good, kept on disk: one JSON line each, gzip members appended to files.
+"""Where dead letters are kept: a folder of files, to which gzip members are appended.
 
 An append is on the disk when it returns, so a checkpoint may pass the event. Whoever replays takes a file's
 lock (flock) while it reads and removes or replaces it; an append that finds a file locked or gone begins
@@ -11,123 +11,33 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import itertools
-import json
 import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Callable, Final, Protocol
+from typing import Callable, Final, Protocol
 
 from sls_hec_forwarder.errors import RelayError
+from sls_hec_forwarder.spool.dead_letter import DeadLetter, pack_letter
 from sls_hec_forwarder.spool.files import (
     SUFFIX,
     Unusable,
     create_regular,
     files,
     open_regular,
-    read_regular,
     sync_folder,
     write_all,
 )
-from sls_hec_forwarder.spool.gzip_members import pack, parts
-from sls_hec_forwarder.untrusted import iso_time, parse_json, whole_number
-from sls_hec_forwarder.wire.envelope import identity
+from sls_hec_forwarder.times import iso_basic
 
 FILE_BYTES: Final = 4 * 1024 * 1024
 # So old (seconds) what is known of the folder's size may be, where others write and replay too.
 _SIZE_AGE: Final = 15.0
-#: Longest line (bytes): that of no log of SLS comes near. Longest of the texts in it, but for the envelope.
-LONGEST_LINE: Final = 32 * 1024 * 1024
-_LONGEST_TEXT: Final = 65_536
-#: An event that was refused more often than that was not.
-_MOST_REFUSALS: Final = 10**9
 
 
 class SpoolFull(RelayError):
     """The dead letter was not saved; nothing of it is left behind."""
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """A refused event: when (seconds since the epoch), why, by whom, and the envelope as it was first sent.
-
-    When it was sent again and refused again, `refusals` counts, `again` is the time of the latest one, which
-    `reason` to `endpoint` are of, and `tried` are the keys of the envelope that were changed for it.
-    """
-
-    time: float
-    reason: str
-    status: int
-    code: int | None
-    text: str
-    endpoint: str
-    shard: int
-    envelope: bytes
-    refusals: int = 1
-    again: float | None = None
-    tried: Mapping[str, str] = field(default_factory=dict)
-
-    def fields(self) -> dict[str, Any]:
-        """Its line as an object."""
-        return {
-            "time": moment(self.time),
-            "reason": self.reason,
-            "status": self.status,
-            "code": self.code,
-            "text": self.text,
-            "endpoint": self.endpoint,
-            "shard": self.shard,
-            "refusals": self.refusals,
-            "again": None if self.again is None else moment(self.again),
-            "tried": dict(self.tried),
-            "id": identity(self.envelope),
-            "envelope": self.envelope.decode("utf-8", "surrogateescape"),
-        }
-
-    def to_line(self) -> bytes:
-        """One line of JSON, without its end."""
-        return json.dumps(self.fields(), separators=(",", ":")).encode("ascii")
-
-    @classmethod
-    def from_line(cls, line: bytes) -> DeadLetter:
-        """The reverse of `to_line`. Raises ValueError for anything else."""
-        try:
-            fields = parse_json(line, longest=LONGEST_LINE)
-        except ValueError:
-            raise ValueError("not a dead letter: no JSON") from None
-        try:
-            again, code = fields.get("again"), fields["code"]
-            return cls(
-                time=iso_time(fields["time"]),
-                reason=_text(fields["reason"]),
-                status=whole_number(fields["status"]),
-                code=None if code is None else whole_number(code),
-                text=_text(fields["text"]),
-                endpoint=_text(fields["endpoint"]),
-                shard=whole_number(fields["shard"]),
-                envelope=fields["envelope"].encode("utf-8", "surrogateescape"),
-                refusals=whole_number(fields.get("refusals", 1), high=_MOST_REFUSALS),
-                again=None if again is None else iso_time(again),
-                tried={_text(key): _text(value) for key, value in fields.get("tried", {}).items()},
-            )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"not a dead letter: {error!r:.200}") from None
-
-
-def moment(seconds: float) -> str:
-    """Such as 2026-01-31T08:00:00.123Z."""
-    found = datetime.fromtimestamp(seconds, timezone.utc)
-    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
-        raise TypeError("a text is another thing, or too long")
-    return value
 
 
 class Letterbox(Protocol):
@@ -157,7 +67,7 @@ class Spool:
         self.max_bytes = max_bytes
         self._file_bytes = file_bytes
         self._clock = clock
-        started = datetime.fromtimestamp(clock(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        started = iso_basic(clock())
         self._prefix = f"{name}-{started}-{os.getpid()}"
         self._numbers = itertools.count(1)
         self._path: Path | None = None
@@ -255,15 +165,3 @@ class Spool:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in new:
             sync_folder(folder.parent)
-
-
-def read(path: Path) -> Iterator[DeadLetter]:
-    """The dead letters of one file; what is no member is passed over. Raises OSError; ValueError."""
-    for part in parts(read_regular(path)):
-        for line in (part.content or b"").splitlines():
-            yield DeadLetter.from_line(line)
-
-
-def pack_letter(letter: DeadLetter) -> bytes:
-    """What is appended to a file for one letter."""
-    return pack(letter.to_line() + b"\n")

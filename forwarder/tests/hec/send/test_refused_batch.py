@@ -24,10 +24,11 @@ from sls_hec_forwarder.hec.send.refusals import (
     Refusals,
 )
 from sls_hec_forwarder.spool.files import files
-from sls_hec_forwarder.spool.spool import Spool, read
+from sls_hec_forwarder.spool.spool import Spool
 from sls_hec_standins.hec import HecStandin
 from sls_hec_standins.http import Fault
 
+from ...spool.letters import read
 from .rig import Rig, envelope, indexed, running, wait_until
 
 PAGE = Answer(Action.HOLD, 403, "not let in")

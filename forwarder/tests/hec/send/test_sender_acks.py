@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from sls_hec_forwarder.spool.files import files
-from sls_hec_forwarder.spool.spool import Spool, read
+from sls_hec_forwarder.spool.spool import Spool
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
 from sls_hec_standins.http import Fault
 
+from ...spool.letters import read
 from .rig import Rig, envelope, indexed, running, wait_until
 
 ACK = [Token(DEMO_TOKEN, name="demo", use_ack=True)]

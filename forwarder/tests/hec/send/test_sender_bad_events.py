@@ -20,11 +20,13 @@ from sls_hec_forwarder.hec.send.custody import Custody
 from sls_hec_forwarder.hec.send.outcomes import DeadLetters, Outcomes
 from sls_hec_forwarder.hec.send.refusals import Refusals
 from sls_hec_forwarder.retry.backoff import Backoff
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
 from sls_hec_forwarder.spool.files import files
-from sls_hec_forwarder.spool.spool import DeadLetter, Spool, read
+from sls_hec_forwarder.spool.spool import Spool
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
 from sls_hec_standins.http import Fault
 
+from ...spool.letters import read
 from .rig import Rig, envelope, indexed, running, wait_until
 
 BAD: dict[str, tuple[bytes, int]] = {

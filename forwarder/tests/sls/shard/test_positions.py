@@ -11,7 +11,7 @@ from sls_hec_forwarder.sls.api import cursor as cursors
 from sls_hec_forwarder.sls.api.errors import CursorInvalid, ServiceFault
 from sls_hec_forwarder.sls.observer import Lost
 from sls_hec_forwarder.sls.shard.memory import Memory
-from sls_hec_forwarder.sls.shard.positions import Origin, Positions, parse_time
+from sls_hec_forwarder.sls.shard.positions import Origin, Positions, unix_seconds
 
 
 @pytest.mark.parametrize(
@@ -23,12 +23,12 @@ from sls_hec_forwarder.sls.shard.positions import Origin, Positions, parse_time
     ],
 )
 def test_times(text: str, seconds: int) -> None:
-    assert parse_time(text) == seconds
+    assert unix_seconds(text) == seconds
 
 
 def test_times_without_a_zone_are_refused() -> None:
     with pytest.raises(ValueError, match="zone"):
-        parse_time("2023-11-14T22:13:20")
+        unix_seconds("2023-11-14T22:13:20")
 
 
 def positions(cloud: Any, **changes: Any) -> Positions:

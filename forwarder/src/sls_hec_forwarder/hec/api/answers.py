@@ -13,7 +13,8 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sls_hec_forwarder.untrusted import http_date, parse_json, plain, whole_number
+from sls_hec_forwarder.times import parse_http_date
+from sls_hec_forwarder.untrusted import parse_json, plain, whole_number
 
 
 class Action(enum.Enum):
@@ -218,6 +219,6 @@ def _retry_after(value: str | None, now: float) -> float | None:
     if value.isascii() and value.isdigit() and len(value) < 10:
         return float(value)
     try:
-        return max(0.0, http_date(value) - now)
+        return max(0.0, parse_http_date(value) - now)
     except ValueError:
         return None

@@ -14,7 +14,8 @@ from sls_hec_forwarder.hec.send.custody import Custody
 from sls_hec_forwarder.hec.send.isolate import halved, judge
 from sls_hec_forwarder.hec.send.refusals import Next, Refusals
 from sls_hec_forwarder.retry.backoff import Backoff
-from sls_hec_forwarder.spool.spool import DeadLetter, Letterbox, SpoolFull
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
+from sls_hec_forwarder.spool.spool import Letterbox, SpoolFull
 from sls_hec_forwarder.wire.envelope import index_of, with_key
 
 # A dead letter that could not be saved is tried again after so many seconds, later at the pace of retries:

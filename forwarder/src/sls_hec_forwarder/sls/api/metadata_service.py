@@ -20,7 +20,8 @@ from sls_hec_forwarder.http.connection import Connection
 from sls_hec_forwarder.http.tls import TlsFiles
 from sls_hec_forwarder.sls.api.access_key import AccessKey
 from sls_hec_forwarder.sls.api.errors import AuthFailed, ServiceFault
-from sls_hec_forwarder.untrusted import iso_time, parse_json
+from sls_hec_forwarder.times import parse_iso
+from sls_hec_forwarder.untrusted import parse_json
 
 #: Time (seconds) for everything; the service is on the same machine.
 DEADLINE = 7.0
@@ -57,7 +58,7 @@ def read_grant(answer: object) -> Grant:
             AccessKey(
                 *(_key_part(answer, name) for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken"))
             ),
-            iso_time(answer["Expiration"]),
+            parse_iso(answer["Expiration"]),
         )
     except (AssertionError, KeyError, ValueError) as problem:
         # Not the answer itself: it may hold half of the credentials.

@@ -19,7 +19,8 @@ from sls_hec_forwarder.sls.api.errors import (
 )
 from sls_hec_forwarder.sls.api.pull_answer import Pulled, first_cursor
 from sls_hec_forwarder.sls.api.sdk import BODY, PACKED, Api, Refused
-from sls_hec_forwarder.untrusted import LARGEST, LAST_SECOND, plain, whole_number
+from sls_hec_forwarder.times import LAST_SECOND
+from sls_hec_forwarder.untrusted import LARGEST, plain, whole_number
 
 _T = TypeVar("_T")
 

@@ -23,7 +23,8 @@ from sls_hec_forwarder.sls.api import transport
 from sls_hec_forwarder.sls.api.credentials import CredentialsSource
 from sls_hec_forwarder.sls.api.errors import Refusal, ServiceFault, TooLarge
 from sls_hec_forwarder.sls.api.pull_answer import MOST_BYTES
-from sls_hec_forwarder.untrusted import http_date, parse_json
+from sls_hec_forwarder.times import parse_http_date
+from sls_hec_forwarder.untrusted import parse_json
 
 #: Where the SDK keeps a pull's body before it is parsed (pulllog_response.py), which nothing here asks for.
 BODY = "_raw_uncompressed_body"
@@ -85,7 +86,7 @@ class Api(LogClient):
         if seen is None:
             return None
         try:
-            return seen[1] - http_date(seen[0])
+            return seen[1] - parse_http_date(seen[0])
         except ValueError:
             return None
 

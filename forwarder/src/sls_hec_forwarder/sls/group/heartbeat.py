@@ -110,11 +110,6 @@ class Heartbeat:
         with self._lock:
             self._perform(self._membership.stop())
 
-    @property
-    def holds_nothing(self) -> bool:
-        with self._lock:
-            return self._membership.idle
-
     def finish(self, timeout: float) -> bool:
         """Tell the server what was given up since the last heartbeat, if anything, and end the thread.
 

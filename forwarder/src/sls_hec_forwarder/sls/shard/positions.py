@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Callable, Protocol
 
 from sls_hec_forwarder.settings.model import SlsSettings
@@ -14,6 +13,7 @@ from sls_hec_forwarder.sls.api.client import Checkpoint, Shard
 from sls_hec_forwarder.sls.api.errors import CursorInvalid, SlsError
 from sls_hec_forwarder.sls.observer import Lost
 from sls_hec_forwarder.sls.shard.memory import Memory
+from sls_hec_forwarder.times import parse_iso_with_zone
 
 
 class PositionCalls(Protocol):
@@ -67,15 +67,9 @@ class Expiry:
     recreated: bool = False
 
 
-def parse_time(text: str) -> int:
-    """Unix seconds from digits, or from ISO 8601 with a zone. Raises ValueError."""
-    if text.isdigit():
-        return int(text)
-    # fromisoformat learns of "Z" only in Python 3.11.
-    when = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text)
-    if when.tzinfo is None:
-        raise ValueError(f"{text!r} lacks a time zone")
-    return int(when.timestamp())
+def unix_seconds(text: str) -> int:
+    """From digits, or from ISO 8601 with a zone. Raises ValueError."""
+    return int(text) if text.isdigit() else int(parse_iso_with_zone(text))
 
 
 class Positions:
@@ -149,7 +143,7 @@ class Positions:
         if self._memory.renewed(shard):
             return Start(self._client.cursor(shard, "begin"), Origin.RECREATED, now)
         if self._start != "end":
-            at = "begin" if self._start == "begin" else parse_time(self._start)
+            at = "begin" if self._start == "begin" else unix_seconds(self._start)
             return Start(self._client.cursor(shard, at), origin, now)
         if shard in self._ends:
             if not any(each.cursor for each in self._client.checkpoints().values()):
@@ -170,7 +164,7 @@ class Positions:
             return None
         if self._stop == "now":
             return self._ends.get(shard) or self._client.cursor(shard, "begin")
-        moment = parse_time(self._stop)
+        moment = unix_seconds(self._stop)
         # A cursor for a future time is that of the end, which moves; a second is for clocks that differ.
         if self._wall() < moment + 1:
             return None
