@@ -128,10 +128,10 @@ class Service:
 
     def _check(self) -> None:
         """Say what is wrong from the start; beside the relay, which holds and retries all the same."""
-        for result in checks.check(self._settings):
-            if result.status in (checks.Status.FAILED, checks.Status.WARNING):
-                place = f" {result.where}" if result.where else ""
-                _log.warning("start-up check: %s %s%s: %s", result.area, result.what, place, result.text)
+        for finding in checks.check(self._settings):
+            if finding.status in (checks.Status.FAILED, checks.Status.WARNING):
+                place = f" {finding.where}" if finding.where else ""
+                _log.warning("start-up check: %s %s%s: %s", finding.area, finding.what, place, finding.text)
             if self._stop.is_set():
                 return
 

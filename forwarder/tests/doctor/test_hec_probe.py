@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sls_hec_forwarder.doctor.hec_probe import Finding, probe
+from sls_hec_forwarder.doctor.hec_probe import CollectorStep, probe
 from sls_hec_forwarder.settings.model import HecSettings
 from sls_hec_forwarder.wire.rules import Destination
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
@@ -25,7 +25,7 @@ def look(
 ) -> dict[str, tuple[bool | None, str]]:
     settings = HecSettings(token=DEMO_TOKEN, endpoints=(url,), timeout=10.0)
     settings = replace(settings, **more)  # type: ignore[arg-type]
-    found: list[Finding] = list(probe(settings, destinations, send_events=send_events))
+    found: list[CollectorStep] = list(probe(settings, destinations, send_events=send_events))
     assert {each.endpoint for each in found} == {url}
     assert not any(DEMO_TOKEN in each.text or "\n" in each.text for each in found)
     return {each.step: (each.ok, each.text) for each in found}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sls_hec_forwarder.replay.resend import WINDOW, GivenUp, Resend, Result
+from sls_hec_forwarder.replay.resend import WINDOW, GivenUp, Resend, Tally
 from sls_hec_forwarder.replay.selection import Selection
 from sls_hec_forwarder.settings.model import HecSettings, RelaySettings, Settings, SlsSettings
 from sls_hec_forwarder.spool.dead_letter import DeadLetter, pack_letter
@@ -83,7 +83,7 @@ def letters(folder: Path) -> list[DeadLetter]:
     return [each for path in files(folder) for each in read(path)]
 
 
-def replay(running: Resend, folder: Path, selection: Selection | None = None) -> Result:
+def replay(running: Resend, folder: Path, selection: Selection | None = None) -> Tally:
     """All files once."""
     selection = selection or Selection()
     for path in files(folder):
@@ -108,7 +108,7 @@ def test_a_spool_of_the_relay_is_mended_and_what_is_bad_stays_once(tmp_path: Pat
         assert len(before) == 33
 
         with resend(hec.url, on_error=mode, edits={"index": "main"}) as again:
-            assert replay(again, tmp_path) == Result(accepted=30, refused=3)
+            assert replay(again, tmp_path) == Tally(accepted=30, refused=3)
         assert indexed(hec) == Counter(rig.fed)
         assert {each.index for each in hec.store.events() if each.fields["sls_id"] in wrong} == {"main"}
         left = letters(tmp_path)
@@ -121,8 +121,8 @@ def test_a_spool_of_the_relay_is_mended_and_what_is_bad_stays_once(tmp_path: Pat
             assert each.again >= each.time
 
         with resend(hec.url, on_error=mode) as again:
-            assert replay(again, tmp_path, Selection(below=2)) == Result()
-            assert replay(again, tmp_path) == Result(refused=3)
+            assert replay(again, tmp_path, Selection(below=2)) == Tally()
+            assert replay(again, tmp_path) == Tally(refused=3)
         assert [each.refusals for each in letters(tmp_path)] == [3, 3, 3]
         assert hec.store.total == 50
 
@@ -139,7 +139,7 @@ def test_a_wrong_index_goes_to_the_fallback(tmp_path: Path) -> None:
     spooled(tmp_path, 20, index="secret")
     counts = Counts()
     with standin() as hec, resend(hec.url, fallback_index="audit", observer=counts) as again:
-        assert replay(again, tmp_path) == Result(accepted=20)
+        assert replay(again, tmp_path) == Tally(accepted=20)
         assert {each.index for each in hec.store.events()} == {"audit"}
     assert counts.totals["rerouted"] == 20
     assert files(tmp_path) == []
@@ -148,7 +148,7 @@ def test_a_wrong_index_goes_to_the_fallback(tmp_path: Path) -> None:
 def test_a_letter_goes_when_it_is_acknowledged_and_not_before(tmp_path: Path) -> None:
     spooled(tmp_path, 20)
     acking = [Token(DEMO_TOKEN, name="demo", use_ack=True)]
-    done: list[Result] = []
+    done: list[Tally] = []
     with standin(tokens=acking, ack_latency=300) as hec, resend(hec.url) as again:
         thread = threading.Thread(target=lambda: done.append(replay(again, tmp_path)))
         thread.start()
@@ -158,7 +158,7 @@ def test_a_letter_goes_when_it_is_acknowledged_and_not_before(tmp_path: Path) ->
         assert len(letters(tmp_path)) == 20
         hec.clock.advance(301)
         thread.join(LONG)
-        assert done == [Result(accepted=20)]
+        assert done == [Tally(accepted=20)]
         assert hec.store.total == 20
     assert files(tmp_path) == []
 
@@ -170,7 +170,7 @@ def test_no_more_than_the_window_can_come_twice(tmp_path: Path) -> None:
         with pytest.raises(GivenUp, match="nothing was settled for 1 s"):
             replay(again, tmp_path)
         assert 0 < hec.store.total <= WINDOW
-        assert again.total == Result()
+        assert again.total == Tally()
     assert len(letters(tmp_path)) == WINDOW + 500
 
 
@@ -221,7 +221,7 @@ def test_not_faster_than_asked(tmp_path: Path) -> None:
 
 def test_stopped_in_the_middle_nothing_comes_twice(tmp_path: Path) -> None:
     spooled(tmp_path, 500)
-    done: list[Result] = []
+    done: list[Tally] = []
     with standin() as hec:
         with resend(hec.url, rate=200.0) as again:
             thread = threading.Thread(target=lambda: done.append(replay(again, tmp_path)))
@@ -264,6 +264,6 @@ def test_what_cannot_be_sent_stays_as_it_is(tmp_path: Path) -> None:
     spool.append(broken)
     spool.append(letter(1))
     with standin() as hec, resend(hec.url, edits={"sourcetype": "x"}) as again:
-        assert replay(again, tmp_path) == Result(accepted=1, unsent=1)
+        assert replay(again, tmp_path) == Tally(accepted=1, unsent=1)
         assert [each.sourcetype for each in hec.store.events()] == ["x"]
     assert letters(tmp_path) == [broken]

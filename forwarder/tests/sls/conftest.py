@@ -23,7 +23,7 @@ from sls_hec_forwarder.sls.api.client import SlsClient
 from sls_hec_forwarder.sls.api.credentials import credentials_for
 from sls_hec_forwarder.sls.api.read_client import ReadClient
 from sls_hec_forwarder.sls.group.consumer import Consumer
-from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.observer import SlsObserver
 from sls_hec_forwarder.wire.encoder import Chunk, Encoded
 from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.standin import SlsStandin
@@ -139,7 +139,7 @@ def _identities(body: bytes) -> list[Identity]:
     return [(int(shard), -1 if at == b"?" else int(at), int(index)) for shard, at, index in lines]
 
 
-class Recorder(Observer):
+class Recorder(SlsObserver):
     """Keeps what a consumer tells."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from sls_hec_forwarder.sls.api.errors import CorruptPull, ServiceFault, TooLarge
 from sls_hec_forwarder.sls.api.metadata_service import fetch
 from sls_hec_forwarder.sls.api.pull_answer import MOST_BYTES
 from sls_hec_forwarder.sls.api.zstd_frame import content_size
-from sls_hec_forwarder.sls.shard.pull_plan import Reader
+from sls_hec_forwarder.sls.shard.pull_plan import PullPlan
 
 from ..http.hostile import DRIPS, FLOODS, says
 from ..http.scripted import Script, answer, read_request, scripted
@@ -178,7 +178,7 @@ def test_a_frame_that_announces_the_absurd() -> None:
 
 
 def test_what_was_too_much_is_asked_for_in_smaller_parts() -> None:
-    reader = Reader("opaque", 0.5, most=1000)
+    reader = PullPlan("opaque", 0.5, most=1000)
     for problem in (TooLarge("x"), TooSlow("x"), TooLarge("x"), TooLarge("x"), TooLarge("x")):
         assert reader.failed(problem) <= 30
     assert (reader.count, reader.undecodable) == (1, 0)

@@ -68,7 +68,7 @@ def _complain(reading: Reading) -> int:
 
 
 @dataclasses.dataclass
-class _Group:
+class _RefusedAlike:
     """Letters of one file that were refused alike; times are of the first refusals."""
 
     events: int
@@ -79,10 +79,10 @@ class _Group:
 
 def _list(folder: Path, selection: Selection, settings: Settings, as_json: bool) -> int:
     reading = Reading(folder, selection)
-    groups: dict[tuple[str, str, int, int | None, str], _Group] = {}
+    groups: dict[tuple[str, str, int, int | None, str], _RefusedAlike] = {}
     for name, letter in reading.letters():
         key = (name, letter.reason, letter.status, letter.code, letter.text)
-        group = groups.setdefault(key, _Group(0, letter.time, letter.time, 0))
+        group = groups.setdefault(key, _RefusedAlike(0, letter.time, letter.time, 0))
         group.events += 1
         group.first = min(group.first, letter.time)
         group.last = max(group.last, letter.time)

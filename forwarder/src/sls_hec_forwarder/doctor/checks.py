@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.doctor import network
 from sls_hec_forwarder.doctor.hec_probe import probe
-from sls_hec_forwarder.doctor.rights import Finding, Right, rights
+from sls_hec_forwarder.doctor.rights import ActionRight, Right, rights
 from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.hec.api.target import Target, TlsFiles, targets
 from sls_hec_forwarder.http.address import Address, Proxy
@@ -22,7 +22,7 @@ from sls_hec_forwarder.settings.conflicts import BEATS_PER_TIMEOUT
 from sls_hec_forwarder.settings.model import HecSettings, Settings, SlsSettings
 from sls_hec_forwarder.sls.api.credentials import credentials_for
 from sls_hec_forwarder.sls.api.errors import AuthFailed, ClockSkewed, Denied, SlsError
-from sls_hec_forwarder.sls.api.read_client import Group, ReadClient
+from sls_hec_forwarder.sls.api.read_client import ConsumerGroup, ReadClient
 from sls_hec_forwarder.sls.api.transport import proxy_for
 from sls_hec_forwarder.wire.rules import Destination, Rules
 
@@ -43,7 +43,7 @@ class Status(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
+class Finding:
     """One finding. `area` is "settings", "sls" or "hec"; `text` is one line."""
 
     area: str
@@ -53,11 +53,11 @@ class Result:
     text: str
 
 
-def check(settings: Settings, *, send_test_event: bool = False) -> Iterator[Result]:
+def check(settings: Settings, *, send_test_event: bool = False) -> Iterator[Finding]:
     """Everything, one finding after another; later steps are left out when they need one that failed."""
     for warning in configuration.warnings(settings):
         name, _, text = warning.partition(": ")
-        yield Result("settings", name, "", Status.WARNING, text)
+        yield Finding("settings", name, "", Status.WARNING, text)
     yield from check_sls(settings.sls)
     rules = Rules(
         source="",
@@ -73,7 +73,7 @@ def check(settings: Settings, *, send_test_event: bool = False) -> Iterator[Resu
 # SLS
 
 
-def check_sls(settings: SlsSettings) -> Iterator[Result]:
+def check_sls(settings: SlsSettings) -> Iterator[Finding]:
     """The way to SLS, credentials, clock, project, logstore, rights, group."""
     settings = dataclasses.replace(settings, timeout=min(settings.timeout, _STEP))
     place = f"{settings.project}/{settings.logstore}"
@@ -82,10 +82,10 @@ def check_sls(settings: SlsSettings) -> Iterator[Result]:
         host, port = proxy
     else:
         host, port = _sls_address(settings)
-    for result in _way("sls", host, port, "proxy" if proxy else ""):
-        yield result
-        if result.status is Status.FAILED:
-            yield Result("sls", "all else", place, Status.UNKNOWN, "needs a connection")
+    for finding in _way("sls", host, port, "proxy" if proxy else ""):
+        yield finding
+        if finding.status is Status.FAILED:
+            yield Finding("sls", "all else", place, Status.UNKNOWN, "needs a connection")
             return
     with contextlib.ExitStack() as stack:
         credentials = credentials_for(settings)
@@ -115,33 +115,33 @@ def _sls_proxy(settings: SlsSettings) -> tuple[str, int] | None:
     return None if proxy is None else (proxy.host, proxy.port)
 
 
-def _service(client: ReadClient, place: str) -> Iterator[Result]:
+def _service(client: ReadClient, place: str) -> Iterator[Finding]:
     try:
         shards = len(client.list_shards())
     except Denied:
         shards = None  # told with the other rights
     except SlsError as problem:
         yield _first_failure(problem, client.settings, place)
-        yield Result("sls", "all else", place, Status.UNKNOWN, "needs an answer to the first request")
+        yield Finding("sls", "all else", place, Status.UNKNOWN, "needs an answer to the first request")
         return
-    yield Result("sls", "credentials", place, Status.OK, "accepted")
+    yield Finding("sls", "credentials", place, Status.OK, "accepted")
     skew = client.clock_skew
     if skew is not None:
         off = f"this machine's clock is {skew:+.0f} s off"
         if abs(skew) > _SKEW_WARNING:
             text = f"{off}: synchronise it, SLS refuses requests beyond 900 s"
-            yield Result("sls", "clock", place, Status.WARNING, text)
+            yield Finding("sls", "clock", place, Status.WARNING, text)
         else:
-            yield Result("sls", "clock", place, Status.OK, off)
+            yield Finding("sls", "clock", place, Status.OK, off)
     if shards is not None:
-        yield Result("sls", "project and logstore", place, Status.OK, f"{shards} shards")
+        yield Finding("sls", "project and logstore", place, Status.OK, f"{shards} shards")
     yield from _rights(client, place)
     yield from _group(client, place)
     if client.settings.query or client.settings.processor:
         yield _query(client, place)
 
 
-def _first_failure(problem: SlsError, settings: SlsSettings, place: str) -> Result:
+def _first_failure(problem: SlsError, settings: SlsSettings, place: str) -> Finding:
     what, advice = "request", ""
     if isinstance(problem, ClockSkewed):
         what, advice = "clock", ": synchronise this machine's clock"
@@ -153,32 +153,32 @@ def _first_failure(problem: SlsError, settings: SlsSettings, place: str) -> Resu
         what, advice = "project", ": check SLS_PROJECT, and that SLS_ENDPOINT is that of its region"
     elif problem.code == "LogStoreNotExist":
         what, advice = "logstore", ": check SLS_LOGSTORE"
-    return Result("sls", what, place, Status.FAILED, f"{problem}{advice}")
+    return Finding("sls", what, place, Status.FAILED, f"{problem}{advice}")
 
 
-def _rights(client: ReadClient, place: str) -> Iterator[Result]:
+def _rights(client: ReadClient, place: str) -> Iterator[Finding]:
     settings = client.settings
-    found: dict[Right, list[Finding]] = {each: [] for each in Right}
-    for finding in rights(client):
-        found[finding.right].append(finding)
+    found: dict[Right, list[ActionRight]] = {each: [] for each in Right}
+    for each in rights(client):
+        found[each.right].append(each)
     denied, granted = found[Right.DENIED], found[Right.GRANTED]
     if denied:
         resource = f"acs:log:*:*:project/{settings.project}/logstore/{settings.logstore}"
         text = f"{_names(denied)}: denied; the RAM user or role needs this on {resource} and {resource}/*"
-        yield Result("sls", "rights", place, Status.FAILED, text)
+        yield Finding("sls", "rights", place, Status.FAILED, text)
     elif granted:
-        yield Result("sls", "rights", place, Status.OK, f"{_names(granted)}: allowed")
+        yield Finding("sls", "rights", place, Status.OK, f"{_names(granted)}: allowed")
     for each in found[Right.UNKNOWN]:
-        yield Result("sls", "rights", place, Status.UNKNOWN, f"{each.action}: {each.detail}")
+        yield Finding("sls", "rights", place, Status.UNKNOWN, f"{each.action}: {each.detail}")
     text = f"{_names(found[Right.UNTRIED])}: `run` needs them, and says so if one is missing"
-    yield Result("sls", "rights", place, Status.UNKNOWN, text)
+    yield Finding("sls", "rights", place, Status.UNKNOWN, text)
 
 
-def _names(findings: list[Finding]) -> str:
-    return ", ".join(each.action for each in findings)
+def _names(actions: list[ActionRight]) -> str:
+    return ", ".join(each.action for each in actions)
 
 
-def _group(client: ReadClient, place: str) -> Iterator[Result]:
+def _group(client: ReadClient, place: str) -> Iterator[Finding]:
     settings = client.settings
     where = f"{place}, group {settings.group}"
     try:
@@ -186,7 +186,7 @@ def _group(client: ReadClient, place: str) -> Iterator[Result]:
     except Denied:
         return  # told with the other rights
     except SlsError as problem:
-        yield Result("sls", "consumer group", where, Status.FAILED, str(problem))
+        yield Finding("sls", "consumer group", where, Status.FAILED, str(problem))
         return
     found = next((group for group in groups if group.name == settings.group), None)
     if found is not None:
@@ -197,38 +197,38 @@ def _group(client: ReadClient, place: str) -> Iterator[Result]:
             f"cannot be made (ConsumerGroupQuotaExceed): the logstore has {len(groups)} of {GROUP_QUOTA}; "
             f"delete one that is not used any more, there are: {names}"
         )
-        yield Result("sls", "consumer group", where, Status.FAILED, text)
+        yield Finding("sls", "consumer group", where, Status.FAILED, text)
     else:
         text = f"does not exist yet, `run` makes it; the logstore has {len(groups)} of {GROUP_QUOTA}"
-        yield Result("sls", "consumer group", where, Status.OK, text)
+        yield Finding("sls", "consumer group", where, Status.OK, text)
 
 
-def _existing(found: Group, settings: SlsSettings, where: str) -> Iterator[Result]:
+def _existing(found: ConsumerGroup, settings: SlsSettings, where: str) -> Iterator[Finding]:
     order = "in order" if found.in_order else "not in order"
     text = f"exists, time-out {found.timeout} s, {order}"
-    yield Result("sls", "consumer group", where, Status.OK, text)
+    yield Finding("sls", "consumer group", where, Status.OK, text)
     timeout = settings.group_timeout or found.timeout
     if timeout != found.timeout or (settings.in_order and not found.in_order):
         text = "`run` changes the group for all its members, by SLS_GROUP_TIMEOUT and SLS_IN_ORDER"
-        yield Result("sls", "consumer group", where, Status.WARNING, text)
+        yield Finding("sls", "consumer group", where, Status.WARNING, text)
     if settings.heartbeat_interval * BEATS_PER_TIMEOUT > timeout:
         text = (
             f"SLS_HEARTBEAT_INTERVAL is more than a third of the time-out: {timeout} s; shorter ones are used"
         )
-        yield Result("sls", "heartbeat", where, Status.WARNING, text)
+        yield Finding("sls", "heartbeat", where, Status.WARNING, text)
 
 
-def _query(client: ReadClient, place: str) -> Result:
+def _query(client: ReadClient, place: str) -> Finding:
     settings = client.settings
     what = "query" if settings.query else "processor"
     try:
         shard = client.list_shards()[0].shard
         client.pull(shard, client.cursor(shard, "end"), count=1)
     except (Denied, IndexError):
-        return Result("sls", what, place, Status.UNKNOWN, "cannot be tried")
+        return Finding("sls", what, place, Status.UNKNOWN, "cannot be tried")
     except SlsError as problem:
-        return Result("sls", what, place, Status.FAILED, f"{problem}: check SLS_{what.upper()}")
-    return Result("sls", what, place, Status.OK, "accepted")
+        return Finding("sls", what, place, Status.FAILED, f"{problem}: check SLS_{what.upper()}")
+    return Finding("sls", what, place, Status.OK, "accepted")
 
 
 # HEC
@@ -236,75 +236,75 @@ def _query(client: ReadClient, place: str) -> Result:
 
 def check_hec(
     settings: HecSettings, destinations: Sequence[Destination], send_test_event: bool
-) -> Iterator[Result]:
+) -> Iterator[Finding]:
     """Each collector: the way there, certificate, health, token, acknowledgement, where events go."""
     for target in targets(settings):
         failed = False
-        for result in _way_to_collector(settings, target):
-            yield result
-            failed = failed or result.status is Status.FAILED
+        for finding in _way_to_collector(settings, target):
+            yield finding
+            failed = failed or finding.status is Status.FAILED
         if failed:
-            yield Result("hec", "all else", str(target), Status.UNKNOWN, "needs a connection")
+            yield Finding("hec", "all else", str(target), Status.UNKNOWN, "needs a connection")
             continue
         only = dataclasses.replace(
             settings, host="", endpoints=(str(target),), timeout=min(settings.timeout, _STEP)
         )
-        for finding in probe(only, destinations, send_events=send_test_event):
-            if finding.step == "connection" and finding.ok:
+        for probed in probe(only, destinations, send_events=send_test_event):
+            if probed.step == "connection" and probed.ok:
                 continue  # told step by step
-            status = {True: Status.OK, False: Status.FAILED, None: Status.UNKNOWN}[finding.ok]
-            yield Result("hec", finding.step, finding.endpoint, status, finding.text)
+            status = {True: Status.OK, False: Status.FAILED, None: Status.UNKNOWN}[probed.ok]
+            yield Finding("hec", probed.step, probed.endpoint, status, probed.text)
 
 
-def _way_to_collector(settings: HecSettings, target: Target) -> Iterator[Result]:
+def _way_to_collector(settings: HecSettings, target: Target) -> Iterator[Finding]:
     if settings.proxy:
         proxy = Proxy.parse(settings.proxy)
         yield from _way("hec", proxy.host, proxy.port, "proxy")
         return
-    for result in _way("hec", target.host, target.port):
-        yield result
-        if result.status is Status.FAILED:
+    for finding in _way("hec", target.host, target.port):
+        yield finding
+        if finding.status is Status.FAILED:
             return
     if target.tls:
         yield _certificate(settings, target)
 
 
-def _certificate(settings: HecSettings, target: Target) -> Result:
+def _certificate(settings: HecSettings, target: Target) -> Finding:
     where = str(target)
     try:
         context = TlsFiles(settings).context()
     except OSError as error:
         text = f"{error}: check HEC_CA_FILE, HEC_CLIENT_CERT and HEC_CLIENT_KEY"
-        return Result("hec", "certificate", where, Status.FAILED, text)
+        return Finding("hec", "certificate", where, Status.FAILED, text)
     try:
         sock = network.connect(target.host, target.port, _STEP)
         found = network.handshake(sock, context, target.host, "HEC_CA_FILE")
     except RelayError as problem:
-        return Result("hec", "certificate", where, Status.FAILED, str(problem))
+        return Finding("hec", "certificate", where, Status.FAILED, str(problem))
     if found is None:
-        return Result("hec", "certificate", where, Status.WARNING, "not verified, by HEC_SSL_VERIFY")
+        return Finding("hec", "certificate", where, Status.WARNING, "not verified, by HEC_SSL_VERIFY")
     text = f"trusted, by {found.issuer}, for {found.days:.0f} more days"
     if found.days < _EXPIRY_WARNING:
-        return Result("hec", "certificate", where, Status.WARNING, f"{text}: have it renewed")
-    return Result("hec", "certificate", where, Status.OK, text)
+        return Finding("hec", "certificate", where, Status.WARNING, f"{text}: have it renewed")
+    return Finding("hec", "certificate", where, Status.OK, text)
 
 
 # Both
 
 
-def _way(area: str, host: str, port: int, kind: str = "") -> Iterator[Result]:
+def _way(area: str, host: str, port: int, kind: str = "") -> Iterator[Finding]:
     """Name resolution and TCP; `kind` is "proxy" if that is what is looked at."""
     kind = f"{kind} " if kind else ""
     try:
         addresses = network.resolve(host, port)
     except RelayError as problem:
-        yield Result(area, f"{kind}name", host, Status.FAILED, str(problem))
+        yield Finding(area, f"{kind}name", host, Status.FAILED, str(problem))
         return
-    yield Result(area, f"{kind}name", host, Status.OK, ", ".join(addresses))
+    yield Finding(area, f"{kind}name", host, Status.OK, ", ".join(addresses))
     where = f"{host}:{port}"
     try:
         network.connect(host, port, _STEP).close()
     except RelayError as problem:
-        yield Result(area, f"{kind}connection", where, Status.FAILED, str(problem))
+        yield Finding(area, f"{kind}connection", where, Status.FAILED, str(problem))
         return
-    yield Result(area, f"{kind}connection", where, Status.OK, "open")
+    yield Finding(area, f"{kind}connection", where, Status.OK, "open")

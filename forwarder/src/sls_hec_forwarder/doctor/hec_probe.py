@@ -21,7 +21,7 @@ from sls_hec_forwarder.wire.rules import Destination
 TEST_FIELD: Final = "sls_hec_test"
 
 
-class Finding(NamedTuple):
+class CollectorStep(NamedTuple):
     """One thing that was looked at. `ok` is None where it could not be told; `text` is one line."""
 
     endpoint: str
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
 
 def probe(
     settings: HecSettings, destinations: Sequence[Destination], *, send_events: bool = False
-) -> Iterator[Finding]:
+) -> Iterator[CollectorStep]:
     """Look at every collector: reachable, healthy, token, acknowledgement, where events go.
 
     Nothing is indexed, unless `send_events` asks for one event for each of the `destinations`, and those
@@ -47,7 +47,7 @@ def probe(
         with Connection(target, tls, settings.timeout, proxy) as connection:
             client = Client(connection, target, Token(settings.token), str(uuid.uuid4()), settings.gzip_level)
             for step, ok, text in _look(client, destinations, send_events):
-                yield Finding(str(target), step, ok, text)
+                yield CollectorStep(str(target), step, ok, text)
 
 
 _Step = tuple[str, Optional[bool], str]

@@ -21,7 +21,7 @@ class Right(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class ActionRight:
     """Whether one RAM action may be done; `detail` is SLS's answer when it is not granted."""
 
     action: str
@@ -42,7 +42,7 @@ ACTIONS = (
 )
 
 
-def rights(client: ReadClient) -> list[Finding]:
+def rights(client: ReadClient) -> list[ActionRight]:
     """Try each action that only looks. Of one that changes something, only doing it would tell."""
     shards: list[Shard] = []
 
@@ -58,16 +58,16 @@ def rights(client: ReadClient) -> list[Finding]:
         "log:GetConsumerGroupCheckPoint": client.checkpoints,
     }
     findings = {action: _try(action, call) for action, call in tries.items()}
-    return [findings.get(action, Finding(action, Right.UNTRIED)) for action in ACTIONS]
+    return [findings.get(action, ActionRight(action, Right.UNTRIED)) for action in ACTIONS]
 
 
-def _try(action: str, call: Callable[[], object]) -> Finding:
+def _try(action: str, call: Callable[[], object]) -> ActionRight:
     try:
         call()
     except (AuthFailed, Denied) as problem:
-        return Finding(action, Right.DENIED, str(problem))
+        return ActionRight(action, Right.DENIED, str(problem))
     except (ServiceFault, Throttled) as problem:
-        return Finding(action, Right.UNKNOWN, str(problem))
+        return ActionRight(action, Right.UNKNOWN, str(problem))
     except SlsError:
-        return Finding(action, Right.GRANTED)  # refused for what was asked, not for who asked
-    return Finding(action, Right.GRANTED)
+        return ActionRight(action, Right.GRANTED)  # refused for what was asked, not for who asked
+    return ActionRight(action, Right.GRANTED)

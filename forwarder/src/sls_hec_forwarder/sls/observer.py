@@ -25,7 +25,7 @@ def _when(moment: float | None) -> str:
     return "an unknown time" if moment is None else iso(moment)
 
 
-class Observer:
+class SlsObserver:
     """Called from many threads, on the hot path: overrides are quick and do not raise."""
 
     def lease_started(self, shard: int) -> None:

@@ -17,7 +17,7 @@ from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.health.catalogue import Kind
 from sls_hec_forwarder.health.conditions import Conditions
-from sls_hec_forwarder.hec.observer import Observer
+from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.sender import Sender
 from sls_hec_forwarder.settings.model import HecSettings
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin
@@ -43,7 +43,7 @@ class Said(Conditions):
         return [f"{each.name} {each.subject}" for each in self.standing()]
 
 
-class Counts(Observer):
+class Counts(HecObserver):
     """Counts what an observer is told."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.api.answers import Action, Answer
 from sls_hec_forwarder.hec.api.target import Target
-from sls_hec_forwarder.hec.observer import Observer
+from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.endpoints import Endpoint, Gate, Ticket
 from sls_hec_forwarder.retry.backoff import Backoff
 
@@ -221,7 +221,7 @@ def test_single_failures_that_come_again_and_again_are_told() -> None:
 
     def told(pairs: int, apart: float) -> list[str]:
         conditions = Conditions()
-        endpoint = Endpoint(Target(False, "idx", 8088), gate(), conditions, Observer(), lambda: now[0])
+        endpoint = Endpoint(Target(False, "idx", 8088), gate(), conditions, HecObserver(), lambda: now[0])
         for _ in range(pairs):
             for answer in (lost, Answer(Action.DONE, 200, "Success", 0)):
                 ticket = endpoint.enter(0)

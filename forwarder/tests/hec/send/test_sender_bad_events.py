@@ -15,7 +15,7 @@ from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.health.catalogue import Severity
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.api.answers import classify
-from sls_hec_forwarder.hec.observer import Observer
+from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.custody import Custody
 from sls_hec_forwarder.hec.send.outcomes import DeadLetters, Outcomes
 from sls_hec_forwarder.hec.send.refusals import Refusals
@@ -328,10 +328,10 @@ def test_what_cannot_be_saved_is_posted_again_ever_more_seldom() -> None:
     """Hundreds of them would else keep the collector busy for as long as nobody makes room."""
     outbox, conditions = Pauses(), Conditions()
     custody = Custody(outbox)
-    dead_letters = DeadLetters(None, Observer(), conditions)
+    dead_letters = DeadLetters(None, HecObserver(), conditions)
     retry = Backoff(1.0, 60.0, random.Random(1))
     refusals = Refusals(conditions)
-    outcomes = Outcomes("hec", custody, retry, dead_letters, refusals, Observer(), atomic=False)
+    outcomes = Outcomes("hec", custody, retry, dead_letters, refusals, HecObserver(), atomic=False)
     pull = Lease(0, "c0", Fence(60.0)).begin("c1", 1, 0.0)
     assert outbox.put(pull, b'{"event":null}', 1, timeout=1.0)
     refused = classify(400, {}, b'{"text":"Event field is required","code":12,"invalid-event-number":0}')

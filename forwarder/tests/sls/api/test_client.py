@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sls_hec_forwarder.errors import OperatorError
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.api import cursor as cursors
-from sls_hec_forwarder.sls.api.client import Group, SlsClient
+from sls_hec_forwarder.sls.api.client import ConsumerGroup, SlsClient
 from sls_hec_forwarder.sls.api.credentials import credentials_for
 from sls_hec_forwarder.sls.api.errors import (
     AuthFailed,
@@ -126,9 +126,9 @@ def test_group_calls(cloud: Any) -> None:
     cloud.make(shards=2)
     client = cloud.client("me")
     client.create_group(20, True)
-    assert client.list_groups() == [Group("relay", 20, True)]
+    assert client.list_groups() == [ConsumerGroup("relay", 20, True)]
     client.update_group(30, False)
-    assert client.list_groups() == [Group("relay", 30, False)]
+    assert client.list_groups() == [ConsumerGroup("relay", 30, False)]
     assert client.heartbeat([]) == [0, 1]
     begin = client.cursor(1, "begin")
     client.save_checkpoint(1, begin)

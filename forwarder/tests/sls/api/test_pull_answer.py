@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from sls_hec_forwarder.sls.api import cursor as cursors
 from sls_hec_forwarder.sls.api.errors import CorruptPull
-from sls_hec_forwarder.sls.api.pull_answer import Pulled, first_cursor
+from sls_hec_forwarder.sls.api.pull_answer import PullAnswer, first_cursor
 
 RAW = b"log groups " * 100
 
 
-def pulled(**changes: Any) -> Pulled:
+def pulled(**changes: Any) -> PullAnswer:
     given: dict[str, Any] = {
         "shard": 0,
         "cursor": cursors.encode(100),
@@ -30,7 +30,7 @@ def pulled(**changes: Any) -> Pulled:
         "raw_bytes": len(RAW),
         "body": lz4.block.compress(RAW, store_size=False),
     }
-    return Pulled(**{**given, **changes})
+    return PullAnswer(**{**given, **changes})
 
 
 @given(st.integers(0, 2**63 - 1))

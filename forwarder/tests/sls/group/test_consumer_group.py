@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sls_hec_forwarder.sls.api.client import Group
+from sls_hec_forwarder.sls.api.client import ConsumerGroup
 from sls_hec_forwarder.sls.api.errors import GroupQuotaExceeded, Rejected
 from sls_hec_forwarder.sls.group import consumer_group as groups
 
@@ -14,13 +14,13 @@ from sls_hec_forwarder.sls.group import consumer_group as groups
 def test_group_is_made_with_the_settings(cloud: Any) -> None:
     cloud.make()
     made = groups.ensure(cloud.client(), cloud.sls(group_timeout=25, in_order=True))
-    assert made == Group("relay", 25, True)
+    assert made == ConsumerGroup("relay", 25, True)
     assert cloud.client().list_groups() == [made]
 
 
 def test_group_is_made_with_defaults(cloud: Any) -> None:
     cloud.make()
-    assert groups.ensure(cloud.client(), cloud.sls()) == Group("relay", groups.DEFAULT_TIMEOUT, False)
+    assert groups.ensure(cloud.client(), cloud.sls()) == ConsumerGroup("relay", groups.DEFAULT_TIMEOUT, False)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def test_group_that_exists_is_changed_only_when_asked_for(
     cloud.make()
     client = cloud.client()
     client.create_group(*found)
-    assert groups.ensure(client, cloud.sls(**settings)) == Group("relay", *then)
-    assert client.list_groups() == [Group("relay", *then)]
+    assert groups.ensure(client, cloud.sls(**settings)) == ConsumerGroup("relay", *then)
+    assert client.list_groups() == [ConsumerGroup("relay", *then)]
     assert ("changed" in caplog.text) == (found != then)
 
 

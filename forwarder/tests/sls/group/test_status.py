@@ -8,7 +8,7 @@ import pytest
 
 from sls_hec_forwarder.sls.api import cursor as cursors
 from sls_hec_forwarder.sls.api.errors import GroupMissing
-from sls_hec_forwarder.sls.api.read_client import Group
+from sls_hec_forwarder.sls.api.read_client import ConsumerGroup
 from sls_hec_forwarder.sls.group.status import group_status
 
 
@@ -30,7 +30,7 @@ def test_group_status(cloud: Any) -> None:
         cloud.store.shards[2].expire_to(first[2] + 5)
         cloud.store.split(3)
     status = group_status(owner)
-    assert status.group == Group("relay", 40, False)
+    assert status.group == ConsumerGroup("relay", 40, False)
     assert status.consumers == ("owner",)
     done, behind, expired, fresh, *children = status.shards
     assert (done.behind, done.lag, done.expired, done.owner) == (0, 0.0, False, "owner")

@@ -10,7 +10,7 @@ import pytest
 from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.sls.api import cursor as cursors
-from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.observer import SlsObserver
 from sls_hec_forwarder.sls.shard.checkpoints import Checkpoints, Saver
 from sls_hec_standins.http import Fault
 
@@ -33,7 +33,7 @@ class Setup:
         self.saver = Saver(
             self.client,
             self.lease,
-            Observer(),
+            SlsObserver(),
             Conditions(),
             lost=self._lose,
             group_lost=self.group_lost.append,

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.sls.api import cursor as cursors
 from sls_hec_forwarder.sls.api import errors
-from sls_hec_forwarder.sls.api.pull_answer import Pulled
+from sls_hec_forwarder.sls.api.pull_answer import PullAnswer
 from sls_hec_forwarder.sls.api.trouble import Trouble
-from sls_hec_forwarder.sls.shard.pull_plan import Reader
+from sls_hec_forwarder.sls.shard.pull_plan import PullPlan
 
 
-def answer(start: int, groups: int, *, skip: int = 0, caught_up: bool = False) -> Pulled:
-    return Pulled(
+def answer(start: int, groups: int, *, skip: int = 0, caught_up: bool = False) -> PullAnswer:
+    return PullAnswer(
         shard=0,
         cursor=cursors.encode(start),
         next_cursor=cursors.encode(start + groups + skip),
@@ -33,7 +33,7 @@ def answer(start: int, groups: int, *, skip: int = 0, caught_up: bool = False) -
 
 
 def test_no_pause_while_there_is_more() -> None:
-    reader = Reader(cursors.encode(10), 0.5)
+    reader = PullPlan(cursors.encode(10), 0.5)
     assert reader.pulled(answer(10, 1000), read_only=False) == 0.0
     assert reader.cursor == cursors.encode(1010)
     assert not reader.caught_up
@@ -46,7 +46,7 @@ def test_no_pause_while_there_is_more() -> None:
 
 
 def test_end_of_a_read_only_shard() -> None:
-    reader = Reader(cursors.encode(10), 0.5)
+    reader = PullPlan(cursors.encode(10), 0.5)
     reader.pulled(answer(10, 5, caught_up=True), read_only=True)
     assert not reader.at_end  # only an empty answer says that nothing is behind it
     reader.pulled(answer(15, 0), read_only=True)
@@ -56,14 +56,14 @@ def test_end_of_a_read_only_shard() -> None:
 
 @given(st.integers(0, 50), st.integers(0, 50))
 def test_stop_position(position: int, stop: int) -> None:
-    reader = Reader(cursors.encode(position), 0.5)
+    reader = PullPlan(cursors.encode(position), 0.5)
     assert not reader.stopped
     reader.stop = cursors.encode(stop)
     assert reader.stopped == (position >= stop)
 
 
 def test_cursors_that_are_no_numbers_stop_at_the_same_text() -> None:
-    reader = Reader("opaque-1", 0.5)
+    reader = PullPlan("opaque-1", 0.5)
     reader.stop = "opaque-2"
     assert not reader.stopped
     reader.jump("opaque-2")
@@ -83,7 +83,7 @@ def test_cursors_that_are_no_numbers_stop_at_the_same_text() -> None:
     ],
 )
 def test_patience(error: type[errors.SlsError], first: float, cap: float) -> None:
-    reader = Reader(cursors.encode(10), 0.5)
+    reader = PullPlan(cursors.encode(10), 0.5)
     pauses = [reader.failed(error("x")) for _ in range(12)]
     assert first / 2 <= pauses[0] <= first
     assert all(pause <= cap for pause in pauses)
@@ -94,7 +94,7 @@ def test_patience(error: type[errors.SlsError], first: float, cap: float) -> Non
 
 
 def test_another_kind_of_trouble_starts_anew() -> None:
-    reader = Reader(cursors.encode(10), 0.5)
+    reader = PullPlan(cursors.encode(10), 0.5)
     for _ in range(10):
         reader.failed(errors.ServiceFault("x"))
     assert reader.failed(errors.Throttled("x")) <= 1

@@ -11,7 +11,7 @@ from typing import Callable, Final, NamedTuple
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.api.answers import Action, Answer, advice
 from sls_hec_forwarder.hec.api.target import Target
-from sls_hec_forwarder.hec.observer import Observer
+from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.refusals import Evidence
 from sls_hec_forwarder.retry.backoff import Backoff
 
@@ -179,7 +179,7 @@ class Endpoint:
         target: Target,
         gate: Gate,
         conditions: Conditions,
-        observer: Observer,
+        observer: HecObserver,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.target = target

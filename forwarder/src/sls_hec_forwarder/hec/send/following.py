@@ -10,7 +10,7 @@ from sls_hec_forwarder.delivery.batcher import Batch
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.api.answers import ACK_DISABLED, Action, Answer, classify
 from sls_hec_forwarder.hec.api.client import Client
-from sls_hec_forwarder.hec.observer import Observer
+from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.acks import COPIES, Acks, Poll, parse_answers
 from sls_hec_forwarder.hec.send.custody import Custody
 from sls_hec_forwarder.hec.send.outcomes import Outcomes
@@ -65,7 +65,7 @@ class Following:
         custody: Custody,
         outcomes: Outcomes,
         trouble: AckTrouble,
-        observer: Observer,
+        observer: HecObserver,
         elsewhere: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -9,7 +9,7 @@ from typing import Callable, Final
 from sls_hec_forwarder.delivery.batcher import Batch, Piece
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.api.answers import INCORRECT_INDEX, Action, Answer
-from sls_hec_forwarder.hec.observer import Observer
+from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.custody import Custody
 from sls_hec_forwarder.hec.send.isolate import halved, judge
 from sls_hec_forwarder.hec.send.refusals import Next, Refusals
@@ -29,7 +29,7 @@ class DeadLetters:
     def __init__(
         self,
         spool: Letterbox | None,
-        observer: Observer,
+        observer: HecObserver,
         conditions: Conditions,
         *,
         drop_unsaved: bool = False,
@@ -96,7 +96,7 @@ class Outcomes:
         retry: Backoff,
         dead_letters: DeadLetters,
         refusals: Refusals,
-        observer: Observer,
+        observer: HecObserver,
         *,
         atomic: bool,
         clock: Callable[[], float] = time.time,

@@ -16,7 +16,7 @@ from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.api.client import Client
 from sls_hec_forwarder.hec.api.target import TlsFiles, targets
 from sls_hec_forwarder.hec.api.token import Token
-from sls_hec_forwarder.hec.observer import Observer
+from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.acks import Acks
 from sls_hec_forwarder.hec.send.custody import Custody
 from sls_hec_forwarder.hec.send.endpoints import Endpoint, Gate
@@ -47,14 +47,14 @@ class Sender:
         outbox: Outbox,
         *,
         conditions: Conditions,
-        observer: Observer | None = None,
+        observer: HecObserver | None = None,
         spool: Letterbox | None = None,
         drop_unsaved: bool = False,
         read_token: Callable[[], str] | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
-        observer = observer or Observer()
+        observer = observer or HecObserver()
         rng = rng or random.Random()  # noqa: S311 - spreads load, keeps no secret
         retry = Backoff(_FIRST_RETRY, settings.retry_max_delay, rng)
         hold = Backoff(_FIRST_HOLD, settings.retry_max_delay, rng)

@@ -12,7 +12,7 @@ from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.api.answers import Action, Answer
 from sls_hec_forwarder.hec.api.client import Client, no_answer
 from sls_hec_forwarder.hec.api.token import Token
-from sls_hec_forwarder.hec.observer import Observer
+from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.custody import Custody
 from sls_hec_forwarder.hec.send.endpoints import Endpoint, Ticket
 from sls_hec_forwarder.hec.send.following import Following
@@ -44,7 +44,7 @@ class Worker(threading.Thread):
         following: Following,
         token: Token,
         conditions: Conditions,
-        observer: Observer,
+        observer: HecObserver,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(name=name, daemon=True)

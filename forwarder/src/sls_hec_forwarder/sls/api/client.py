@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import ClassVar
 
-from sls_hec_forwarder.sls.api.read_client import Checkpoint, Group, ReadClient, Shard, rows
+from sls_hec_forwarder.sls.api.read_client import Checkpoint, ConsumerGroup, ReadClient, Shard, rows
 from sls_hec_forwarder.sls.api.sdk import Api, WritingApi
 from sls_hec_forwarder.untrusted import LARGEST, whole_number
 
-__all__ = ["Checkpoint", "Group", "ReadClient", "Shard", "SlsClient"]
+__all__ = ["Checkpoint", "ConsumerGroup", "ReadClient", "Shard", "SlsClient"]
 
 
 class SlsClient(ReadClient):

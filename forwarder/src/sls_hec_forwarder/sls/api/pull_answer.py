@@ -27,7 +27,7 @@ _EMPTY_BODY = 16
 
 
 @dataclass(frozen=True)
-class Pulled:
+class PullAnswer:
     """What one pull brought. Immutable; `unpack` does the work."""
 
     shard: int

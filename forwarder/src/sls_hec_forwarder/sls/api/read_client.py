@@ -17,7 +17,7 @@ from sls_hec_forwarder.sls.api.errors import (
     SlsError,
     classify,
 )
-from sls_hec_forwarder.sls.api.pull_answer import Pulled, first_cursor
+from sls_hec_forwarder.sls.api.pull_answer import PullAnswer, first_cursor
 from sls_hec_forwarder.sls.api.sdk import BODY, PACKED, Api, Refused
 from sls_hec_forwarder.times import LAST_SECOND
 from sls_hec_forwarder.untrusted import LARGEST, plain, whole_number
@@ -34,7 +34,7 @@ _LONGEST_CODE = 100
 
 
 @dataclass(frozen=True)
-class Group:
+class ConsumerGroup:
     """A consumer group as SLS has it; `timeout` in seconds."""
 
     name: str
@@ -107,8 +107,8 @@ class ReadClient:
 
     # Consumer group
 
-    def list_groups(self) -> list[Group]:
-        def call() -> list[Group]:
+    def list_groups(self) -> list[ConsumerGroup]:
+        def call() -> list[ConsumerGroup]:
             return [_group(each) for each in rows(self._api.list_consumer_group(*self._names))]
 
         return self._ask("ListConsumerGroup", call)
@@ -155,12 +155,12 @@ class ReadClient:
             shard,
         )
 
-    def pull(self, shard: int, cursor: str, *, count: int = 1000, end_cursor: str = "") -> Pulled:
+    def pull(self, shard: int, cursor: str, *, count: int = 1000, end_cursor: str = "") -> PullAnswer:
         """Log groups from `cursor` on, `count` at most, before `end_cursor` if one is given."""
         settings = self.settings
         filtered = bool(settings.query or settings.processor)
 
-        def call() -> Pulled:
+        def call() -> PullAnswer:
             answer = self._api.pull_logs(
                 *self._names,
                 shard,
@@ -178,7 +178,7 @@ class ReadClient:
             compression = headers.get(PACKED, "")
             if compression not in ("", settings.compression):
                 raise CorruptPull(f"compressed as {compression[:20]!r}, asked for was {settings.compression}")
-            return Pulled(
+            return PullAnswer(
                 shard=shard,
                 cursor=cursor,
                 next_cursor=next_cursor,
@@ -255,8 +255,8 @@ def rows(answer: Any) -> list[Any]:
     return body
 
 
-def _group(entry: Mapping[str, Any]) -> Group:
-    return Group(
+def _group(entry: Mapping[str, Any]) -> ConsumerGroup:
+    return ConsumerGroup(
         str(entry["name"]), whole_number(entry["timeout"], high=_LONGEST_TIMEOUT), bool(entry["order"])
     )
 

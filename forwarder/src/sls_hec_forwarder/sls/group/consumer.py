@@ -23,7 +23,7 @@ from sls_hec_forwarder.sls.group.heartbeat import Heartbeat
 from sls_hec_forwarder.sls.group.membership import Action, Do, fence_timeout
 from sls_hec_forwarder.sls.group.restore import Restorer
 from sls_hec_forwarder.sls.group.watch import WATCH_INTERVAL, Watch
-from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.observer import SlsObserver
 from sls_hec_forwarder.sls.shard.checkpoints import Checkpoints
 from sls_hec_forwarder.sls.shard.memory import Memory
 from sls_hec_forwarder.sls.shard.positions import Positions
@@ -73,7 +73,7 @@ class Consumer:
         outbox: Outbox,
         *,
         conditions: Conditions,
-        observer: Observer | None = None,
+        observer: SlsObserver | None = None,
         reread: Reread | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -84,7 +84,7 @@ class Consumer:
         self._outbox = outbox
         self._encode = encode
         self._conditions = conditions
-        self._observer = observer or Observer()
+        self._observer = observer or SlsObserver()
         self._clock = clock
         self._wall = wall
         self._watch_interval = watch_interval

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.api.errors import GroupExists, GroupMissing, GroupQuotaExceeded, ServiceFault
-from sls_hec_forwarder.sls.api.read_client import Group
+from sls_hec_forwarder.sls.api.read_client import ConsumerGroup
 
 #: Seconds without a heartbeat after which a consumer's shards are given away, in a group that is made here.
 DEFAULT_TIMEOUT = 40
@@ -20,7 +20,7 @@ class GroupList(Protocol):
 
     place: str
 
-    def list_groups(self) -> list[Group]: ...
+    def list_groups(self) -> list[ConsumerGroup]: ...
 
 
 class GroupCalls(GroupList, Protocol):
@@ -30,17 +30,17 @@ class GroupCalls(GroupList, Protocol):
     def update_group(self, timeout: int, in_order: bool) -> None: ...
 
 
-def wanted(found: Group, settings: SlsSettings) -> Group:
+def wanted(found: ConsumerGroup, settings: SlsSettings) -> ConsumerGroup:
     """What the group shall be, other members' wishes respected: what the settings leave open stays.
 
     SLS_IN_ORDER false is the default and no wish: turning order off would break it for the others.
     """
-    return Group(
+    return ConsumerGroup(
         found.name, settings.group_timeout or found.timeout, bool(settings.in_order or found.in_order)
     )
 
 
-def find(client: GroupList, name: str) -> Group:
+def find(client: GroupList, name: str) -> ConsumerGroup:
     """The group as SLS has it. Raises GroupMissing."""
     for group in client.list_groups():
         if group.name == name:
@@ -52,7 +52,7 @@ def find(client: GroupList, name: str) -> Group:
     raise GroupMissing(f"ListConsumerGroup {client.place}: there is no consumer group {name}")
 
 
-def ensure(client: GroupCalls, settings: SlsSettings) -> Group:
+def ensure(client: GroupCalls, settings: SlsSettings) -> ConsumerGroup:
     """Find, make or change the group of the settings; the group as it is then.
 
     Raises SlsError; GroupQuotaExceeded names the groups that exist, one of which has to go.
@@ -73,11 +73,11 @@ def ensure(client: GroupCalls, settings: SlsSettings) -> Group:
     return shall_be
 
 
-def _first(settings: SlsSettings) -> Group:
-    return Group(settings.group, settings.group_timeout or DEFAULT_TIMEOUT, settings.in_order)
+def _first(settings: SlsSettings) -> ConsumerGroup:
+    return ConsumerGroup(settings.group, settings.group_timeout or DEFAULT_TIMEOUT, settings.in_order)
 
 
-def create(client: GroupCalls, group: Group) -> Group:
+def create(client: GroupCalls, group: ConsumerGroup) -> ConsumerGroup:
     """Create the group that `client` is of. Raises SlsError as `ensure` does, and GroupExists."""
     try:
         client.create_group(group.timeout, group.in_order)
@@ -95,6 +95,6 @@ def create(client: GroupCalls, group: Group) -> Group:
     return group
 
 
-def _say(group: Group) -> str:
+def _say(group: ConsumerGroup) -> str:
     order = "in order" if group.in_order else "not in order"
     return f"time-out {group.timeout} s, {order}"

@@ -19,7 +19,7 @@ from sls_hec_forwarder.retry.backoff import CountingBackoff
 from sls_hec_forwarder.sls.api.errors import GroupMissing, NotMember, SlsError
 from sls_hec_forwarder.sls.api.trouble import Trouble
 from sls_hec_forwarder.sls.group.membership import Action, Do, Membership, fence_timeout, heartbeat_interval
-from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.observer import SlsObserver
 
 #: Shards given up within this time (seconds) are told to the server in one heartbeat.
 _GATHER = 0.05
@@ -56,7 +56,7 @@ class Heartbeat:
         missing: Callable[[str], None] = lambda _: None,
         forgotten: Callable[[], None] = lambda: None,
         admit: Callable[[Collection[int], Collection[int]], Collection[int]] = lambda named, _: named,
-        observer: Observer | None = None,
+        observer: SlsObserver | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
@@ -66,7 +66,7 @@ class Heartbeat:
         self._missing = missing
         self._forgotten = forgotten
         self._admit = admit
-        self._observer = observer or Observer()
+        self._observer = observer or SlsObserver()
         self._wanted_interval = interval
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - no secret

@@ -18,7 +18,7 @@ from typing import Callable
 from sls_hec_forwarder.delivery.lease import Fence
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import SlsSettings
-from sls_hec_forwarder.sls.api.client import Checkpoint, Group, SlsClient
+from sls_hec_forwarder.sls.api.client import Checkpoint, ConsumerGroup, SlsClient
 from sls_hec_forwarder.sls.api.errors import GroupExists, GroupMissing, SlsError
 from sls_hec_forwarder.sls.api.trouble import cause, todo
 from sls_hec_forwarder.sls.group import consumer_group as groups
@@ -86,7 +86,7 @@ class Restorer:
             if self._loss is None:
                 self._loss = _Loss(self._clock(), sure=True, suspected=True)
 
-    def restore(self, last: Group) -> Group:
+    def restore(self, last: ConsumerGroup) -> ConsumerGroup:
         """The group as it is then, made again with the settings of `last` if it is missing.
 
         Raises SlsError; it can be tried again then. GroupMissing: it has to be made by somebody else.
@@ -128,7 +128,7 @@ class Restorer:
                 _log.info("shard %d: checkpoint restored: %s, as it was handed over", shard, known.cursor)
         self._fill_at = None
 
-    def _tell(self, loss: _Loss, group: Group, made: bool, shards: list[int]) -> None:
+    def _tell(self, loss: _Loss, group: ConsumerGroup, made: bool, shards: list[int]) -> None:
         if loss.suspected and not shards:
             return  # forgotten, for whatever reason; nothing was missing
         how = "created again" if made else "created again by another member or a person"
@@ -139,7 +139,7 @@ class Restorer:
         self._conditions.end("group_deleted", "")
         self._conditions.occurred("group_restored", "", text)
 
-    def _find_or_make(self, last: Group) -> tuple[Group, bool]:
+    def _find_or_make(self, last: ConsumerGroup) -> tuple[ConsumerGroup, bool]:
         try:
             return groups.find(self._client, last.name), False
         except GroupMissing:
@@ -150,7 +150,7 @@ class Restorer:
         except GroupExists:  # another member was quicker
             return groups.find(self._client, last.name), False
 
-    def _give_back(self, loss: _Loss, group: Group) -> tuple[list[int], bool]:
+    def _give_back(self, loss: _Loss, group: ConsumerGroup) -> tuple[list[int], bool]:
         """Write the checkpoints that the group lacks; their shards, and whether it had none of some shard."""
         self._memory.listed(self._client.list_shards())  # forgets those of a logstore that is gone as well
         in_group = self._client.checkpoints()

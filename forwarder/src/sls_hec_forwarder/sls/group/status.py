@@ -11,7 +11,7 @@ from typing import Callable
 
 from sls_hec_forwarder.sls.api import cursor as cursors
 from sls_hec_forwarder.sls.api.errors import CursorInvalid
-from sls_hec_forwarder.sls.api.read_client import Checkpoint, Group, ReadClient, Shard
+from sls_hec_forwarder.sls.api.read_client import Checkpoint, ConsumerGroup, ReadClient, Shard
 from sls_hec_forwarder.sls.group import consumer_group as groups
 
 
@@ -41,7 +41,7 @@ class GroupStatus:
     SLS lists no consumers; `consumers` are those that it names as the owner of a shard.
     """
 
-    group: Group
+    group: ConsumerGroup
     shards: tuple[ShardStatus, ...]
     consumers: tuple[str, ...]
     taken_at: float

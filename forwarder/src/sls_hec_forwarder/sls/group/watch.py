@@ -15,13 +15,13 @@ from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.retry.backoff import CountingBackoff
 from sls_hec_forwarder.retry.periodic import Periodic
 from sls_hec_forwarder.sls.api import cursor as cursors
-from sls_hec_forwarder.sls.api.client import Checkpoint, Group, Shard, SlsClient
+from sls_hec_forwarder.sls.api.client import Checkpoint, ConsumerGroup, Shard, SlsClient
 from sls_hec_forwarder.sls.api.errors import GroupMissing, SlsError
 from sls_hec_forwarder.sls.api.trouble import Trouble, recreated
 from sls_hec_forwarder.sls.group import consumer_group as groups
 from sls_hec_forwarder.sls.group.restore import Restorer
 from sls_hec_forwarder.sls.group.unowned import Unowned
-from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.observer import SlsObserver
 from sls_hec_forwarder.sls.shard.memory import Memory
 from sls_hec_forwarder.sls.shard.positions import Positions
 
@@ -44,12 +44,12 @@ class Watch:
     def __init__(
         self,
         client: SlsClient,
-        group: Group,
+        group: ConsumerGroup,
         positions: Positions,
         memory: Memory,
         restorer: Restorer,
         *,
-        observer: Observer,
+        observer: SlsObserver,
         conditions: Conditions,
         timeout_changed: Callable[[float], None],
         listed: Callable[[Sequence[Shard]], None],
@@ -170,7 +170,7 @@ class Watch:
     def _look_at_group(self) -> None:
         self._adopt(groups.find(self._client, self._group.name))
 
-    def _adopt(self, group: Group) -> None:
+    def _adopt(self, group: ConsumerGroup) -> None:
         before, self._group = self._group, group
         if group.timeout != before.timeout:
             text = (

@@ -17,7 +17,7 @@ from sls_hec_forwarder.retry.periodic import Periodic
 from sls_hec_forwarder.sls.api.client import Checkpoint
 from sls_hec_forwarder.sls.api.errors import GroupMissing, NotMember, SlsError
 from sls_hec_forwarder.sls.api.trouble import Trouble
-from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.observer import SlsObserver
 
 #: First and longest pause (seconds) between two tries of the same checkpoint.
 _RETRY = (0.5, 15.0)
@@ -44,7 +44,7 @@ class Saver:
         self,
         client: CheckpointCalls,
         lease: Lease,
-        observer: Observer,
+        observer: SlsObserver,
         conditions: Conditions,
         lost: Callable[[], None],
         group_lost: Callable[[str], None],

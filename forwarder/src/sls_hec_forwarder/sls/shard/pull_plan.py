@@ -19,7 +19,7 @@ from sls_hec_forwarder.sls.api.errors import (
     TooSlow,
     Unreadable,
 )
-from sls_hec_forwarder.sls.api.pull_answer import Pulled
+from sls_hec_forwarder.sls.api.pull_answer import PullAnswer
 
 #: First and longest pause (seconds) after a failed pull.
 _TRANSIENT = (0.5, 30.0)
@@ -30,7 +30,7 @@ _UNREADABLE = (1.0, 60.0)
 _FEWER = 4
 
 
-class Reader:
+class PullPlan:
     """Answers and failures of pulls in, pauses out, for one shard.
 
     `cursor` is what to pull next. `stop` is the cursor to stop at, once it is known.
@@ -70,7 +70,7 @@ class Reader:
         left = cursors.distance(self.cursor, self.stop)
         return self.cursor == self.stop if left is None else left <= 0
 
-    def pulled(self, answer: Pulled, read_only: bool) -> float:
+    def pulled(self, answer: PullAnswer, read_only: bool) -> float:
         """The answer was taken over, up to its end; seconds until the next pull.
 
         `read_only` has to be known from before the pull, else logs written in between would be missed.

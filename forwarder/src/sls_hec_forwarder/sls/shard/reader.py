@@ -20,13 +20,13 @@ from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.api import cursor as cursors
 from sls_hec_forwarder.sls.api.client import SlsClient
 from sls_hec_forwarder.sls.api.errors import CursorInvalid, GroupMissing, NotMember, SlsError, Unreadable
-from sls_hec_forwarder.sls.api.pull_answer import Pulled
+from sls_hec_forwarder.sls.api.pull_answer import PullAnswer
 from sls_hec_forwarder.sls.api.trouble import Trouble, recreated
-from sls_hec_forwarder.sls.observer import Lost, Observer
+from sls_hec_forwarder.sls.observer import Lost, SlsObserver
 from sls_hec_forwarder.sls.shard.checkpoints import Checkpoints, Saver
 from sls_hec_forwarder.sls.shard.memory import Memory
 from sls_hec_forwarder.sls.shard.positions import Origin, Positions, Start
-from sls_hec_forwarder.sls.shard.pull_plan import Reader
+from sls_hec_forwarder.sls.shard.pull_plan import PullPlan
 from sls_hec_forwarder.wire.encoder import Chunk, Encoded
 from sls_hec_forwarder.wire.protobuf import WireError
 
@@ -78,7 +78,7 @@ class Surroundings:
     encode: Encode
     #: How many pulls may be decompressed or wait for room in the outbox at a time.
     permits: threading.Semaphore
-    observer: Observer
+    observer: SlsObserver
     conditions: Conditions
     #: What a crash would repeat, of all shards.
     unsaved: Unsaved
@@ -119,7 +119,7 @@ class ShardReader:
         self.shard = shard
         self.term = term
         self.phase = Phase.STARTING
-        self.plan: Reader | None = None
+        self.plan: PullPlan | None = None
         self.saver: Saver | None = None
         #: Everything that was read is delivered and saved; known when it has ended.
         self.complete = False
@@ -299,7 +299,7 @@ class ShardReader:
         around.memory.hold(lease)
         self._tell_start(start)
         self._saved_at = self._valid = start.updated
-        self.plan = Reader(start.cursor, around.settings.fetch_interval, around.settings.fetch_count)
+        self.plan = PullPlan(start.cursor, around.settings.fetch_interval, around.settings.fetch_count)
         self.saver = Saver(
             around.client,
             lease,
@@ -351,7 +351,7 @@ class ShardReader:
             conditions.measured(_STUCK, f"shard {self.shard}", text)
         return False
 
-    def _step(self, lease: Lease, plan: Reader) -> float:
+    def _step(self, lease: Lease, plan: PullPlan) -> float:
         """One pull; seconds until the next."""
         around = self._around
         try:
@@ -381,7 +381,7 @@ class ShardReader:
             around.conditions.end("pull_unreadable", self._subject)
         return plan.pulled(answer, read_only)
 
-    def _take_over(self, lease: Lease, answer: Pulled) -> bool:
+    def _take_over(self, lease: Lease, answer: PullAnswer) -> bool:
         """Encode and queue an answer; False when the shard has to be left before that is complete."""
         around = self._around
         if answer.missing:
@@ -428,7 +428,7 @@ class ShardReader:
                     return False
         return True
 
-    def _rest(self, lease: Lease, plan: Reader) -> None:
+    def _rest(self, lease: Lease, plan: PullPlan) -> None:
         """Nothing more to pull: see that SLS learns it."""
         assert self.saver is not None
         settled = lease.committed == plan.cursor
@@ -437,7 +437,7 @@ class ShardReader:
 
     # Trouble
 
-    def _pull_failed(self, plan: Reader, problem: SlsError) -> float:
+    def _pull_failed(self, plan: PullPlan, problem: SlsError) -> float:
         self._around.observer.failed("pull", problem.kind)
         self._pull_trouble.failed(problem)
         pause = plan.failed(problem)
@@ -446,7 +446,7 @@ class ShardReader:
             self._around.conditions.begin("pull_unreadable", self._subject, text)
         return pause
 
-    def _expired(self, lease: Lease, plan: Reader, problem: CursorInvalid) -> float:
+    def _expired(self, lease: Lease, plan: PullPlan, problem: CursorInvalid) -> float:
         around = self._around
         seen = plan.cursor_time or self._saved_at or None
         try:
@@ -467,7 +467,7 @@ class ShardReader:
         around.conditions.occurred("logs_lost", self._subject, text)
         return self._jump(lease, plan, expiry.next_cursor)
 
-    def _jump(self, lease: Lease, plan: Reader, cursor: str) -> float:
+    def _jump(self, lease: Lease, plan: PullPlan, cursor: str) -> float:
         lease.begin(cursor, 0, self._around.clock())
         plan.jump(cursor)
         self._valid = self._around.positions.now()
@@ -498,7 +498,7 @@ class ShardReader:
             around.conditions.occurred("checkpoint_moved", self._subject, f"somebody set {moved}")
         self.revoke()
 
-    def _check_gap(self, answer: Pulled) -> None:
+    def _check_gap(self, answer: PullAnswer) -> None:
         """Raises Unreadable when the shard still holds what the answer steps over."""
         begin = self._around.client.cursor(self.shard, "begin")
         held = cursors.distance(begin, cursors.encode(answer.first_position))
@@ -508,7 +508,7 @@ class ShardReader:
                 f"bringing them, though the shard still holds all from {begin} on"
             )
 
-    def _check_end(self, answer: Pulled) -> None:
+    def _check_end(self, answer: PullAnswer) -> None:
         """Raises Unreadable when the shard goes on behind an answer that says that it ends."""
         end = self._around.client.cursor(self.shard, "end")
         if (cursors.distance(answer.cursor, end) or 0) > 0:
@@ -516,7 +516,7 @@ class ShardReader:
                 f"the answer at cursor {answer.cursor} is empty, though the shard goes on to {end}"
             )
 
-    def _report_gap(self, answer: Pulled) -> None:
+    def _report_gap(self, answer: PullAnswer) -> None:
         """SLS went on behind the cursor without calling it invalid. Raises SlsError."""
         around = self._around
         if around.positions.recreated(self.shard, self._valid):
