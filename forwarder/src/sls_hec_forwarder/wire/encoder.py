@@ -45,11 +45,11 @@ class Encoder:
         chunk is at most `max_bytes` long, or a single event. Raises WireError if the list is corrupt, and
         then nothing of it is encoded. Logs that the rules filter out are counted, not read.
         """
-        pull = _Encoding(self._rules, shard, first_cursor if self._rules.identity else None, max_bytes)
+        encoding = _Encoding(self._rules, shard, first_cursor if self._rules.identity else None, max_bytes)
         for tag, start, end in fields(data, 0, len(data), depth=0):
             if tag == LOG_GROUPS:
-                pull.add(data, read_log_group(data, start, end))
-        return pull.encoded()
+                encoding.add(data, read_log_group(data, start, end))
+        return encoding.encoded()
 
 
 class _Topic(NamedTuple):
