@@ -103,7 +103,7 @@ def test_a_defect_at_any_step_of_the_end_leaves_out_no_other_step(
         out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1
     assert err.count("CRITICAL sls_hec_forwarder: unexpected error") == 1
-    own = {"sls.consumer": "sls", "hec.sender": "hec", "metrics": "metrics"}.get(method[0], "")
+    own = {"sls.group.consumer": "sls", "hec.send.sender": "hec", "metrics": "metrics"}.get(method[0], "")
     assert {name.partition("-")[0] for name in out.split()} <= {own}
 
 

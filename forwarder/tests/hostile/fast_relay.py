@@ -13,10 +13,10 @@ from typing import Any
 #: Module, name, value. A name that is not there any more is an error.
 PAUSES: tuple[tuple[str, str, Any], ...] = (
     ("service", "_JOIN_RETRY", (0.2, 1.0)),
-    ("sls.reader", "_TRANSIENT", (0.05, 0.2)),
-    ("sls.reader", "_THROTTLED", (0.05, 0.2)),
-    ("sls.reader", "_OPERATOR", (0.05, 0.2)),
-    ("sls.reader", "_UNREADABLE", (0.05, 0.2)),
+    ("sls.shard.pull_plan", "_TRANSIENT", (0.05, 0.2)),
+    ("sls.shard.pull_plan", "_THROTTLED", (0.05, 0.2)),
+    ("sls.shard.pull_plan", "_OPERATOR", (0.05, 0.2)),
+    ("sls.shard.pull_plan", "_UNREADABLE", (0.05, 0.2)),
     ("sls.shard.reader", "_AFTER_BUG", 0.5),
     ("sls.shard.checkpoints", "_RETRY", (0.05, 0.2)),
     ("sls.api.ram_role", "_RETRY", (0.1, 0.3)),
