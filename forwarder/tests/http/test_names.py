@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sls_hec_forwarder.doctor.checks import Status, check_hec
-from sls_hec_forwarder.hec.api.target import Target, TlsFiles, targets
+from sls_hec_forwarder.hec.api.target import HecTlsFiles, Target, targets
 from sls_hec_forwarder.http.address import Proxy
 from sls_hec_forwarder.http.connection import Connection
 from sls_hec_forwarder.http.names import host_of, server_name
@@ -59,7 +59,7 @@ def test_tls_with_any_spelling_of_a_name(
         for settings in names(spelling, hec.server.port):
             settings = HecSettings(**{**vars(settings), "ca_file": str(ca.cert)})
             (target,) = targets(settings)
-            with Connection(target, TlsFiles(settings), 10.0) as connection:
+            with Connection(target, HecTlsFiles(settings), 10.0) as connection:
                 answer = connection.exchange("GET", target.path("health"), {})
             assert answer.status == 200
             wrong = [each for each in check_hec(settings, [], False) if each.status is not Status.OK]

@@ -16,7 +16,7 @@ from sls_hec_forwarder.doctor import network
 from sls_hec_forwarder.doctor.hec_probe import probe
 from sls_hec_forwarder.doctor.rights import ActionRight, Right, rights
 from sls_hec_forwarder.errors import RelayError
-from sls_hec_forwarder.hec.api.target import Target, TlsFiles, targets
+from sls_hec_forwarder.hec.api.target import HecTlsFiles, Target, targets
 from sls_hec_forwarder.http.address import Address, Proxy
 from sls_hec_forwarder.settings.conflicts import BEATS_PER_TIMEOUT
 from sls_hec_forwarder.settings.model import HecSettings, Settings, SlsSettings
@@ -272,7 +272,7 @@ def _way_to_collector(settings: HecSettings, target: Target) -> Iterator[Finding
 def _certificate(settings: HecSettings, target: Target) -> Finding:
     where = str(target)
     try:
-        context = TlsFiles(settings).context()
+        context = HecTlsFiles(settings).context()
     except OSError as error:
         text = f"{error}: check HEC_CA_FILE, HEC_CLIENT_CERT and HEC_CLIENT_KEY"
         return Finding("hec", "certificate", where, Status.FAILED, text)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Optional
 
 from sls_hec_forwarder.hec.api.answers import ACK_DISABLED, INCORRECT_INDEX, Action, advice, classify
 from sls_hec_forwarder.hec.api.client import Client, no_answer
-from sls_hec_forwarder.hec.api.target import TlsFiles, targets
+from sls_hec_forwarder.hec.api.target import HecTlsFiles, targets
 from sls_hec_forwarder.hec.api.token import Token
 from sls_hec_forwarder.http.address import Proxy
 from sls_hec_forwarder.http.connection import Connection, NoAnswer
@@ -41,7 +41,7 @@ def probe(
     if settings.fallback_index:
         more = [Destination(settings.fallback_index, each.sourcetype) for each in destinations]
         destinations = list(dict.fromkeys([*destinations, *more]))
-    tls = TlsFiles(settings)
+    tls = HecTlsFiles(settings)
     proxy = Proxy.parse(settings.proxy) if settings.proxy else None
     for target in targets(settings):
         with Connection(target, tls, settings.timeout, proxy) as connection:

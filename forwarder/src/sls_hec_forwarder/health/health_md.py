@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from sls_hec_forwarder.health.catalogue import CATALOGUE, Kind, Severity
+from sls_hec_forwarder.health.catalogue import CATALOGUE, ConditionKind, Severity
 
 _HEAD = """# Health
 
@@ -54,12 +54,12 @@ def render() -> str:
     return "".join(parts)
 
 
-def _row(kind: Kind) -> str:
+def _row(kind: ConditionKind) -> str:
     cells = (f"`{kind.name}`", _critical(kind), kind.meaning, kind.does, kind.todo)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
-def _critical(kind: Kind) -> str:
+def _critical(kind: ConditionKind) -> str:
     if kind.severity is Severity.CRITICAL:
         return "at once"
     if kind.critical_after is not None:

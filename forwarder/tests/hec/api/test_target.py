@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sls_hec_forwarder.hec.api.target import Target, TlsFiles, targets
+from sls_hec_forwarder.hec.api.target import HecTlsFiles, Target, targets
 from sls_hec_forwarder.hec.api.token import Token
 from sls_hec_forwarder.http.address import Proxy
 from sls_hec_forwarder.settings.model import HecSettings
@@ -60,7 +60,7 @@ def test_tls_context_follows_its_files(tmp_path: Path) -> None:
     first, second = ThrowawayCa(tmp_path / "1", "first"), ThrowawayCa(tmp_path / "2", "second")
     current = tmp_path / "ca.pem"
     current.write_bytes(first.cert.read_bytes())
-    files = TlsFiles(replace(SETTINGS, ca_file=str(current)))
+    files = HecTlsFiles(replace(SETTINGS, ca_file=str(current)))
     before = files.context()
     assert files.context() is before
     current.write_bytes(second.cert.read_bytes())

@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.delivery.outbox import Outbox
-from sls_hec_forwarder.health.catalogue import Kind
+from sls_hec_forwarder.health.catalogue import ConditionKind
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.sender import Sender
@@ -34,7 +34,7 @@ class Said(Conditions):
         self.begun: list[str] = []
         self.ended: list[str] = []
 
-    def _log(self, level: int, subject: str, kind: Kind, text: str) -> None:  # type: ignore[override]
+    def _log(self, level: int, subject: str, kind: ConditionKind, text: str) -> None:  # type: ignore[override]
         lines = self.begun if level >= logging.WARNING else self.ended
         lines.append(f"{kind.name} {subject}: {text}")
 

@@ -10,7 +10,7 @@ from sls_hec_forwarder.delivery.lease import Fence
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.sls.api.errors import GroupMissing, NotMember, Rejected, ServiceFault
 from sls_hec_forwarder.sls.group.heartbeat import Heartbeat
-from sls_hec_forwarder.sls.group.membership import Action, Do
+from sls_hec_forwarder.sls.group.membership import Do, ShardAction
 
 Answer = Union["list[int]", Exception, Callable[[], "list[int]"]]
 
@@ -36,9 +36,9 @@ class Beating:
     """A heartbeat on such a script."""
 
     def __init__(
-        self, script: Script, act: Callable[[Action], None] | None = None, interval: float = 0.05
+        self, script: Script, act: Callable[[ShardAction], None] | None = None, interval: float = 0.05
     ) -> None:
-        self.actions: list[Action] = []
+        self.actions: list[ShardAction] = []
         self.fence = Fence(30)
         self.heartbeat = Heartbeat(
             script,
@@ -73,7 +73,7 @@ def test_refusal_of_an_empty_report_does_not_spin() -> None:
 def test_it_outlives_every_error(eventually: Any, caplog: Any) -> None:
     script = Script(ServiceFault("a"), Rejected("b"), ZeroDivisionError("a bug"), [7])
     beating = Beating(script)
-    eventually(lambda: beating.actions == [Action(Do.START, 7, 1)])
+    eventually(lambda: beating.actions == [ShardAction(Do.START, 7, 1)])
     assert "unexpected error" in caplog.text
     assert beating.heartbeat.alive
     assert beating.heartbeat.finish(10)
@@ -81,7 +81,7 @@ def test_it_outlives_every_error(eventually: Any, caplog: Any) -> None:
 
 
 def test_shard_that_no_thread_can_be_started_for_is_not_held(eventually: Any) -> None:
-    def act(action: Action) -> None:
+    def act(action: ShardAction) -> None:
         raise RuntimeError("can't start new thread")
 
     script = Script([7])
@@ -94,9 +94,9 @@ def test_shard_that_no_thread_can_be_started_for_is_not_held(eventually: Any) ->
 def test_what_is_given_up_is_told_at_once_and_at_the_end(eventually: Any) -> None:
     script = Script([1, 2], [1], [1], [1])
     beating = Beating(script, interval=60)
-    eventually(lambda: beating.actions == [Action(Do.START, 1, 1), Action(Do.START, 2, 2)])
+    eventually(lambda: beating.actions == [ShardAction(Do.START, 1, 1), ShardAction(Do.START, 2, 2)])
     beating.heartbeat.release_all()
-    assert beating.actions[2:] == [Action(Do.RELEASE, 1, 1), Action(Do.RELEASE, 2, 2)]
+    assert beating.actions[2:] == [ShardAction(Do.RELEASE, 1, 1), ShardAction(Do.RELEASE, 2, 2)]
     beating.heartbeat.given_up(2, 2)
     eventually(lambda: script.reports[-1] == [1])
     assert not beating.heartbeat._membership.idle

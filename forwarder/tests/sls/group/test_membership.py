@@ -7,17 +7,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sls_hec_forwarder.delivery.lease import Fence, Lease
-from sls_hec_forwarder.sls.group.membership import Action, Do, Membership, fence_timeout, heartbeat_interval
+from sls_hec_forwarder.sls.group.membership import (
+    Do,
+    Membership,
+    ShardAction,
+    fence_timeout,
+    heartbeat_interval,
+)
 from sls_hec_standins.sls.groups import Group, ShardFacts, UnknownConsumer
 
 
 def test_a_shard_is_reported_until_it_is_given_up() -> None:
     member = Membership()
     assert member.report() == []
-    assert member.answered([3, 1]) == [Action(Do.START, 1, 1), Action(Do.START, 3, 2)]
+    assert member.answered([3, 1]) == [ShardAction(Do.START, 1, 1), ShardAction(Do.START, 3, 2)]
     assert member.answered([3, 1]) == []
     assert member.report() == [1, 3]
-    assert member.answered([3]) == [Action(Do.RELEASE, 1, 1)]
+    assert member.answered([3]) == [ShardAction(Do.RELEASE, 1, 1)]
     assert member.answered([3]) == []  # once is enough
     assert member.report() == [1, 3]
     member.given_up(1, 1)
@@ -30,24 +36,24 @@ def test_a_shard_that_comes_back_while_it_is_released_is_started_anew_after_that
     member.answered([])
     assert member.answered([1]) == []
     member.given_up(1, 1)
-    assert member.answered([1]) == [Action(Do.START, 1, 2)]
+    assert member.answered([1]) == [ShardAction(Do.START, 1, 2)]
 
 
 def test_refused_member_drops_everything_and_joins_with_an_empty_report() -> None:
     member = Membership()
     member.answered([1, 2])
     member.answered([1])
-    assert member.refused() == [Action(Do.REVOKE, 1, 1), Action(Do.REVOKE, 2, 2)]
+    assert member.refused() == [ShardAction(Do.REVOKE, 1, 1), ShardAction(Do.REVOKE, 2, 2)]
     assert member.report() == []
-    assert member.answered([2]) == [Action(Do.START, 2, 3)]
+    assert member.answered([2]) == [ShardAction(Do.START, 2, 3)]
 
 
 def test_reader_that_ends_late_does_not_end_the_lease_of_the_next_one() -> None:
     """Refused and joined anew before the reader of the first lease could say that it has ended."""
     member = Membership()
     member.answered([1])
-    assert member.refused() == [Action(Do.REVOKE, 1, 1)]
-    assert member.answered([1]) == [Action(Do.START, 1, 2)]
+    assert member.refused() == [ShardAction(Do.REVOKE, 1, 1)]
+    assert member.answered([1]) == [ShardAction(Do.START, 1, 2)]
     member.given_up(1, 1)
     assert member.report() == [1]
     assert member.answered([1]) == []
@@ -58,7 +64,7 @@ def test_reader_that_ends_late_does_not_end_the_lease_of_the_next_one() -> None:
 def test_stopping_member_takes_nothing() -> None:
     member = Membership()
     member.answered([1, 2])
-    assert member.stop() == [Action(Do.RELEASE, 1, 1), Action(Do.RELEASE, 2, 2)]
+    assert member.stop() == [ShardAction(Do.RELEASE, 1, 1), ShardAction(Do.RELEASE, 2, 2)]
     assert member.answered([1, 2, 3]) == []
     assert not member.idle
     member.given_up(1, 1)
@@ -83,7 +89,7 @@ class Readers(RuleBasedStateMachine):
         self.reading: dict[int, int] = {}  # shard -> term
         self.ended: list[tuple[int, int]] = []  # not told yet
 
-    def perform(self, actions: list[Action]) -> None:
+    def perform(self, actions: list[ShardAction]) -> None:
         for action in actions:
             if action.do is Do.START:
                 assert action.shard not in self.reading, "two readers of one shard"
@@ -138,7 +144,7 @@ class Process:
         #: When the heartbeat under way was sent, and the server's answer to it: None if refused.
         self.answer: tuple[float, list[int] | None] | None = None
 
-    def perform(self, actions: list[Action]) -> None:
+    def perform(self, actions: list[ShardAction]) -> None:
         for action in actions:
             if action.do is Do.START:
                 assert action.shard not in self.leases

@@ -40,7 +40,7 @@ def targets(settings: HecSettings) -> tuple[Target, ...]:
     return (Target(settings.https, settings.host, settings.port),)
 
 
-class TlsFiles(tls.TlsFiles):
+class HecTlsFiles(tls.TlsFiles):
     """Those of the collectors."""
 
     def __init__(self, settings: HecSettings) -> None:

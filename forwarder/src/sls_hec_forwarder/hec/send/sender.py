@@ -14,7 +14,7 @@ from typing import Callable, Final
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.api.client import Client
-from sls_hec_forwarder.hec.api.target import TlsFiles, targets
+from sls_hec_forwarder.hec.api.target import HecTlsFiles, targets
 from sls_hec_forwarder.hec.api.token import Token
 from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.acks import Acks
@@ -58,7 +58,7 @@ class Sender:
         rng = rng or random.Random()  # noqa: S311 - spreads load, keeps no secret
         retry = Backoff(_FIRST_RETRY, settings.retry_max_delay, rng)
         hold = Backoff(_FIRST_HOLD, settings.retry_max_delay, rng)
-        tls = TlsFiles(settings)
+        tls = HecTlsFiles(settings)
         proxy = Proxy.parse(settings.proxy) if settings.proxy else None
         dead_letters = DeadLetters(
             spool, observer, conditions, drop_unsaved=drop_unsaved, fallback_index=settings.fallback_index

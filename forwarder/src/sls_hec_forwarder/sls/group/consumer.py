@@ -20,7 +20,7 @@ from sls_hec_forwarder.sls.api.credentials import Reread, credentials_for
 from sls_hec_forwarder.sls.group import consumer_group as groups
 from sls_hec_forwarder.sls.group.assigned import MOST_SHARDS, Assigned
 from sls_hec_forwarder.sls.group.heartbeat import Heartbeat
-from sls_hec_forwarder.sls.group.membership import Action, Do, fence_timeout
+from sls_hec_forwarder.sls.group.membership import Do, ShardAction, fence_timeout
 from sls_hec_forwarder.sls.group.restore import Restorer
 from sls_hec_forwarder.sls.group.watch import WATCH_INTERVAL, Watch
 from sls_hec_forwarder.sls.observer import SlsObserver
@@ -266,7 +266,7 @@ class Consumer:
 
     # What the heartbeat decides
 
-    def _act(self, action: Action) -> None:
+    def _act(self, action: ShardAction) -> None:
         with self._lock:
             if action.do is Do.START:
                 self._forget_ended()

@@ -18,7 +18,13 @@ from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.retry.backoff import CountingBackoff
 from sls_hec_forwarder.sls.api.errors import GroupMissing, NotMember, SlsError
 from sls_hec_forwarder.sls.api.trouble import Trouble
-from sls_hec_forwarder.sls.group.membership import Action, Do, Membership, fence_timeout, heartbeat_interval
+from sls_hec_forwarder.sls.group.membership import (
+    Do,
+    Membership,
+    ShardAction,
+    fence_timeout,
+    heartbeat_interval,
+)
 from sls_hec_forwarder.sls.observer import SlsObserver
 
 #: Shards given up within this time (seconds) are told to the server in one heartbeat.
@@ -48,7 +54,7 @@ class Heartbeat:
         self,
         client: Beats,
         fence: Fence,
-        act: Callable[[Action], None],
+        act: Callable[[ShardAction], None],
         *,
         interval: float,
         group_timeout: float,
@@ -177,12 +183,12 @@ class Heartbeat:
             self._perform(self._membership.answered(self._admit(assigned, held)))
         return self._interval * self._rng.uniform(0.9, 1.0)
 
-    def _perform(self, actions: list[Action]) -> None:
+    def _perform(self, actions: list[ShardAction]) -> None:
         """With the lock held, so that a shard is not released before its start was carried out."""
         for action in actions:
             self._carry_out(action)
 
-    def _carry_out(self, action: Action) -> None:
+    def _carry_out(self, action: ShardAction) -> None:
         try:
             self._act(action)
         except RuntimeError as problem:

@@ -24,7 +24,7 @@ class Do(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Action:
+class ShardAction:
     """`term` tells one lease of a shard from the next: what concerns one must not end another."""
 
     do: Do
@@ -33,7 +33,7 @@ class Action:
 
 
 @dataclass
-class _Lease:
+class _Holding:
     term: int
     releasing: bool = False
 
@@ -42,7 +42,7 @@ class Membership:
     """Heartbeats in, actions out."""
 
     def __init__(self) -> None:
-        self._held: dict[int, _Lease] = {}
+        self._held: dict[int, _Holding] = {}
         self._terms = 0
         self._stopping = False
 
@@ -55,7 +55,7 @@ class Membership:
         """No shard is held, or still being given up."""
         return not self._held
 
-    def answered(self, assigned: Collection[int]) -> list[Action]:
+    def answered(self, assigned: Collection[int]) -> list[ShardAction]:
         """The server wants this consumer to hold exactly `assigned`.
 
         A shard that is assigned again while it is being released is given up all the same, and started anew
@@ -67,16 +67,16 @@ class Membership:
         for shard in sorted(assigned):
             if shard not in self._held:
                 self._terms += 1
-                self._held[shard] = _Lease(self._terms)
-                actions.append(Action(Do.START, shard, self._terms))
+                self._held[shard] = _Holding(self._terms)
+                actions.append(ShardAction(Do.START, shard, self._terms))
         return actions
 
-    def refused(self) -> list[Action]:
+    def refused(self) -> list[ShardAction]:
         """The server does not know this consumer: everything it held may be somebody else's by now.
 
         The next report is empty, which joins anew.
         """
-        actions = [Action(Do.REVOKE, shard, self._held[shard].term) for shard in self.report()]
+        actions = [ShardAction(Do.REVOKE, shard, self._held[shard].term) for shard in self.report()]
         self._held.clear()
         return actions
 
@@ -89,18 +89,18 @@ class Membership:
         if held is not None and held.term == term:
             del self._held[shard]
 
-    def stop(self) -> list[Action]:
+    def stop(self) -> list[ShardAction]:
         """Give everything up and take nothing any more."""
         self._stopping = True
         return self._release(self.report())
 
-    def _release(self, shards: Iterable[int]) -> list[Action]:
+    def _release(self, shards: Iterable[int]) -> list[ShardAction]:
         actions = []
         for shard in shards:
             held = self._held[shard]
             if not held.releasing:
                 held.releasing = True
-                actions.append(Action(Do.RELEASE, shard, held.term))
+                actions.append(ShardAction(Do.RELEASE, shard, held.term))
         return actions
 
 
