@@ -27,7 +27,7 @@ from pathlib import Path
 from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.health.conditions import Conditions
-from sls_hec_forwarder.hec.sender import Sender
+from sls_hec_forwarder.hec.send.sender import Sender
 from sls_hec_forwarder.settings.model import HecSettings
 from sls_hec_standins.hec import DEMO_TOKEN
 from sls_hec_standins.http import ThrowawayCa

@@ -6,7 +6,7 @@ does about it, what to do. Messages never hold a token or a key.
 
 from __future__ import annotations
 
-from sls_hec_forwarder.outside import plain
+from sls_hec_forwarder.untrusted import plain
 
 #: Longest message (characters); servers may say more.
 _LONGEST = 4000

@@ -17,20 +17,21 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from sls_hec_forwarder import checks, logs
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.doctor import checks
 from sls_hec_forwarder.errors import RelayError, SettingsError
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.health.facts import Facts
 from sls_hec_forwarder.health.model import Health
-from sls_hec_forwarder.hec.deadletter import Spool
-from sls_hec_forwarder.hec.sender import Sender
+from sls_hec_forwarder.hec.send.sender import Sender
 from sls_hec_forwarder.metrics import Metrics
-from sls_hec_forwarder.notify import Notifier
+from sls_hec_forwarder.process import logs
+from sls_hec_forwarder.process.signals import Signals
+from sls_hec_forwarder.process.systemd import Notifier
 from sls_hec_forwarder.settings.model import Settings, SlsSettings
-from sls_hec_forwarder.signals import Signals
-from sls_hec_forwarder.sls.consumer import Consumer
+from sls_hec_forwarder.sls.group.consumer import Consumer
+from sls_hec_forwarder.spool.spool import Spool
 from sls_hec_forwarder.wire.encoder import Encoded, Encoder
 from sls_hec_forwarder.wire.rules import Rules
 
@@ -127,10 +128,10 @@ class Service:
 
     def _check(self) -> None:
         """Say what is wrong from the start; beside the relay, which holds and retries all the same."""
-        for result in checks.check(self._settings):
-            if result.status in (checks.Status.FAILED, checks.Status.WARNING):
-                place = f" {result.where}" if result.where else ""
-                _log.warning("start-up check: %s %s%s: %s", result.area, result.what, place, result.text)
+        for finding in checks.check(self._settings):
+            if finding.status in (checks.Status.FAILED, checks.Status.WARNING):
+                place = f" {finding.where}" if finding.where else ""
+                _log.warning("start-up check: %s %s%s: %s", finding.area, finding.what, place, finding.text)
             if self._stop.is_set():
                 return
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from sls_hec_forwarder.hec.acks import COPIES
+from sls_hec_forwarder.hec.send.acks import COPIES
 from sls_hec_standins.http import Fault
 
 from .trouble import Heal, Trouble

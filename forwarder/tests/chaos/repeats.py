@@ -9,7 +9,7 @@ from datetime import datetime
 #: Shards that a relay loses within so many seconds are lost at once, and share one bound.
 AT_ONCE = 2.0
 
-_LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+)Z [A-Z]+ (?:cli\.run|sls\.shard_reader): (.*)")
+_LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+)Z [A-Z]+ (?:cli\.run|sls\.shard\.reader): (.*)")
 _SHARD = re.compile(r"shard (\d+): (.*)")
 
 

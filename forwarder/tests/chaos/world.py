@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sls_hec_forwarder.hec import deadletter, spool_files
+from sls_hec_forwarder.spool import files as spool_files
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
 from sls_hec_standins.hec.standin import HecStandin
 from sls_hec_standins.hec.tokens import Token
 from sls_hec_standins.http import ServerTls
@@ -29,6 +30,7 @@ from sls_hec_standins.sls.switches import Switches
 
 from ..e2e.relay_process import interpreters
 from ..e2e.site import GROUP, LOGSTORE, PROJECT, Site, wait_until
+from ..spool.letters import read
 from .member import Relay
 from .watcher import HealthWatcher
 
@@ -258,7 +260,7 @@ class World(Site):
         """What was saved as dead letters, by identity."""
         found: Counter[str] = Counter()
         for path in spool_files.files(self.spool):
-            found.update(identity(letter) for letter in deadletter.read(path))
+            found.update(identity(letter) for letter in read(path))
         if self.sdk_dead.exists():
             found.update(self.sdk_dead.read_text().split())
         return found
@@ -330,7 +332,7 @@ class World(Site):
                     yield f"{name}: {line}"
 
 
-def identity(letter: deadletter.DeadLetter) -> str:
+def identity(letter: DeadLetter) -> str:
     fields: dict[str, Any] = json.loads(letter.envelope)["fields"]
     return str(fields["sls_id"])
 

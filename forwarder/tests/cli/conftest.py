@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from sls_hec_forwarder import settings as configuration
-from sls_hec_forwarder.sls.client import SlsClient
-from sls_hec_forwarder.sls.credentials import credentials_for
+from sls_hec_forwarder.sls.api.client import SlsClient
+from sls_hec_forwarder.sls.api.credentials import credentials_for
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin
 from sls_hec_standins.sls.standin import SlsStandin
 

@@ -15,7 +15,7 @@ from sls_hec_standins.http import Fault, ServerTls, ThrowawayCa
 from sls_hec_standins.sls.standin import SlsStandin
 
 from ..hec.scripted import answer, read_request, scripted
-from ..sls.test_metadata_service import hands_out_a_token, hardened, says, service
+from ..sls.api.test_metadata_service import hands_out_a_token, hardened, says, service
 from .conftest import World
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sls_hec_forwarder.cli import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from sls_hec_forwarder.cli.arguments import parser
-from sls_hec_forwarder.sls.inspect import ACTIONS
+from sls_hec_forwarder.doctor.rights import ACTIONS
 
 DOCS = Path(__file__).parents[3] / "docs"
 

@@ -15,8 +15,8 @@ from typing import Any, Callable
 
 import pytest
 
-from sls_hec_forwarder.hec.deadletter import DeadLetter, pack_letter
-from sls_hec_forwarder.hec.spool_files import files
+from sls_hec_forwarder.spool.dead_letter import DeadLetter, pack_letter
+from sls_hec_forwarder.spool.files import files
 from sls_hec_standins.hec.app import HecApp
 from sls_hec_standins.http import Request, Response
 from sls_hec_standins.sls.app import SlsApp

@@ -11,8 +11,8 @@ import pytest
 
 import sls_hec_forwarder
 from sls_hec_forwarder.cli.arguments import parser
-from sls_hec_forwarder.sls.client import SlsClient
-from sls_hec_forwarder.sls.read_client import ReadClient
+from sls_hec_forwarder.sls.api.client import SlsClient
+from sls_hec_forwarder.sls.api.read_client import ReadClient
 from sls_hec_standins.http import Request, Response
 from sls_hec_standins.sls.app import SlsApp
 
@@ -112,15 +112,23 @@ def reached(module: str) -> set[str]:
     return found
 
 
-LOOKING_MODULES = ["checks", "standing", "sls.inspect", "cli.check", "cli.status", "cli.pages"]
+LOOKING_MODULES = [
+    "doctor.checks",
+    "doctor.rights",
+    "sls.group.status",
+    "sls.group.progress",
+    "cli.check",
+    "cli.status",
+    "cli.pages",
+]
 
 
 @pytest.mark.parametrize("name", LOOKING_MODULES)
 def test_what_looks_cannot_reach_the_client_that_writes(name: str) -> None:
     module = f"sls_hec_forwarder.{name}"
     modules = reached(module)
-    assert "sls_hec_forwarder.sls.read_client" in modules
-    assert "sls_hec_forwarder.sls.client" not in modules
+    assert "sls_hec_forwarder.sls.api.read_client" in modules
+    assert "sls_hec_forwarder.sls.api.client" not in modules
     called = {node.attr for node in ast.walk(tree(module)) if isinstance(node, ast.Attribute)}
     assert not called & WRITING_METHODS
 

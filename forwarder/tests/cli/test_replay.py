@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from sls_hec_forwarder.hec.deadletter import DeadLetter, Spool, pack_letter, read
-from sls_hec_forwarder.hec.spool_files import files
 from sls_hec_forwarder.replay.resend import WINDOW
-from sls_hec_forwarder.replay.spoolfile import SpoolFile
+from sls_hec_forwarder.spool.dead_letter import DeadLetter, pack_letter
+from sls_hec_forwarder.spool.files import files
+from sls_hec_forwarder.spool.locked_file import SpoolFile
+from sls_hec_forwarder.spool.spool import Spool
 
+from ..spool.letters import read
 from .conftest import TIMEOUT, World, ended
 
 

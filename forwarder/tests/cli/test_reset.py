@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sls_hec_forwarder.sls import cursor as cursors
-from sls_hec_forwarder.sls.client import SlsClient
-from sls_hec_forwarder.sls.errors import ServiceFault
-from sls_hec_forwarder.sls.reset import CONSUMER, Impossible, MembersAlive, carry_out, plan
+from sls_hec_forwarder.sls.api import cursor as cursors
+from sls_hec_forwarder.sls.api.client import SlsClient
+from sls_hec_forwarder.sls.api.errors import ServiceFault
+from sls_hec_forwarder.sls.group.reset import CONSUMER, Impossible, MembersAlive, carry_out, plan
 from sls_hec_standins.http import Fault
 from sls_hec_standins.sls import wire
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from sls_hec_forwarder.cli.memory import MALLOC, PYPY_GC
-from sls_hec_forwarder.hec.deadletter import read
-from sls_hec_forwarder.hec.spool_files import files
+from sls_hec_forwarder.process.allocator import MALLOC, PYPY_GC
+from sls_hec_forwarder.spool.files import files
 
+from ..spool.letters import read
 from .conftest import TIMEOUT, World, ended
 
 CONSOLE_SCRIPT = [str(Path(sys.executable).with_name("sls-hec-forwarder"))]

@@ -21,8 +21,9 @@ RUN = [sys.executable, "-m", "sls_hec_forwarder.cli", "run"]
 #: Runs `run` with one method that raises; says which threads are left behind it.
 BROKEN = """
 import importlib, os, sys, threading
-from sls_hec_forwarder.cli import main, memory
-os.environ.update({**memory.MALLOC, **memory.PYPY_GC})
+from sls_hec_forwarder.cli import main
+from sls_hec_forwarder.process import allocator
+os.environ.update({**allocator.MALLOC, **allocator.PYPY_GC})
 
 def fail(*args):
     raise RuntimeError("a defect")
@@ -65,12 +66,12 @@ def start_broken(world: World, *method: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize(
     "method",
     [
-        ("hec.sender", "Sender", "start"),
-        ("hec.worker", "Worker", "start"),
+        ("hec.send.sender", "Sender", "start"),
+        ("hec.send.worker", "Worker", "start"),
         ("service", "Service", "_status"),
-        ("sls.consumer", "Consumer", "start"),
-        ("sls.heartbeat", "Heartbeat", "start"),
-        ("sls.watch", "Watch", "start"),
+        ("sls.group.consumer", "Consumer", "start"),
+        ("sls.group.heartbeat", "Heartbeat", "start"),
+        ("sls.group.watch", "Watch", "start"),
     ],
     ids=".".join,
 )
@@ -85,9 +86,9 @@ def test_a_defect_at_any_step_ends_it_and_all_that_had_begun(world: World, metho
 @pytest.mark.parametrize(
     "method",
     [
-        ("sls.consumer", "Consumer", "stop"),
+        ("sls.group.consumer", "Consumer", "stop"),
         ("delivery.outbox", "Outbox", "close"),
-        ("hec.sender", "Sender", "stop"),
+        ("hec.send.sender", "Sender", "stop"),
         ("metrics", "Metrics", "close"),
     ],
     ids=".".join,
@@ -102,7 +103,7 @@ def test_a_defect_at_any_step_of_the_end_leaves_out_no_other_step(
         out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1
     assert err.count("CRITICAL sls_hec_forwarder: unexpected error") == 1
-    own = {"sls.consumer": "sls", "hec.sender": "hec", "metrics": "metrics"}.get(method[0], "")
+    own = {"sls.group.consumer": "sls", "hec.send.sender": "hec", "metrics": "metrics"}.get(method[0], "")
     assert {name.partition("-")[0] for name in out.split()} <= {own}
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from sls_hec_forwarder.cli.output import duration, table
 from sls_hec_forwarder.cli.pages import as_text
-from sls_hec_forwarder.sls.client import Group, SlsClient
-from sls_hec_forwarder.sls.inspect import GroupStatus, ShardStatus
-from sls_hec_forwarder.standing import consumer_rows, shard_rows
+from sls_hec_forwarder.sls.api.client import ConsumerGroup, SlsClient
+from sls_hec_forwarder.sls.group.progress import consumer_rows, shard_rows
+from sls_hec_forwarder.sls.group.status import GroupStatus, ShardStatus
 
 from .conftest import TIMEOUT, World, ended
 
@@ -130,7 +130,7 @@ def shard(number: int, lag: float | None, **more: Any) -> ShardStatus:
 
 def group(taken_at: float, *shards: ShardStatus) -> GroupStatus:
     owners = sorted({each.owner for each in shards if each.owner})
-    return GroupStatus(Group("g", 40, True), shards, tuple(owners), taken_at)
+    return GroupStatus(ConsumerGroup("g", 40, True), shards, tuple(owners), taken_at)
 
 
 @pytest.mark.parametrize(

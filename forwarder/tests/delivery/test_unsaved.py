@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sls_hec_forwarder.delivery.lease import Checkpoint, Fence, Lease, Pull
+from sls_hec_forwarder.delivery.lease import Committed, Fence, Lease, Pull
 from sls_hec_forwarder.delivery.unsaved import Unsaved
 
 MAX_BYTES, MAX_SECONDS, LARGEST = 100, 50.0, 60
@@ -24,7 +24,7 @@ class Shard:
     pulling: bool = False  # allowed to pull, has not taken the answer over
     pulls: list[tuple[int, Pull, float]] = field(default_factory=list)  # all since the saved checkpoint
     open: deque[Pull] = field(default_factory=deque)
-    saving: Checkpoint | None = None
+    saving: Committed | None = None
 
     @property
     def unsaved(self) -> int:

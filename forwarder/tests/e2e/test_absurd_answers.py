@@ -68,7 +68,7 @@ def sls_rows() -> Iterator[Row]:
 
 
 def hec_rows() -> Iterator[Row]:
-    """A few, too: tests/hec/test_answers.py has the others."""
+    """A few, too: tests/hec/api/test_answers.py has the others."""
     yield Row("event", body('{"text":"busy","code":Infinity}', 503))
     yield Row("event", body(f'{{"text":"busy","code":9,"invalid-event-number":{DIGITS}}}', 503))
     yield Row("event", body(f'{{"text":"{BAD_TEXT}","code":9}}', 503))

@@ -1,7 +1,7 @@
 """Valid bytes of either service, mutated: an answer or an error that is foreseen, never a crash or a hang.
 
 The LogGroupList itself and the answers' JSON are fuzzed beside their readers, in
-`tests/wire/test_properties.py` and `tests/hec/test_answers.py`; here it is what stands around them.
+`tests/wire/test_properties.py` and `tests/hec/api/test_answers.py`; here it is what stands around them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import zstd
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sls_hec_forwarder.hec.answers import Action, classify
+from sls_hec_forwarder.hec.api.answers import Action, classify
 from sls_hec_forwarder.http.connection import NoAnswer
-from sls_hec_forwarder.sls.errors import CorruptPull
+from sls_hec_forwarder.sls.api.errors import CorruptPull
 from sls_hec_forwarder.wire.encoder import Encoder, WireError
 from sls_hec_forwarder.wire.rules import Rules
 from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.generator import Generator
 
-from ..hec.scripted import read_request, scripted
+from ..http.scripted import read_request, scripted
 from ..http.test_connection import connection
-from ..sls.test_pulled import pulled
+from ..sls.api.test_pull_answer import pulled
 
 RAW = wire.write_log_group_list(Generator(1, nasty=0.2).groups(logs=60))
 PACKED: dict[str, bytes] = {

@@ -19,24 +19,25 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sls_hec_forwarder.errors import SettingsError
-from sls_hec_forwarder.hec.acks import parse_answers
-from sls_hec_forwarder.hec.answers import classify
-from sls_hec_forwarder.hec.client import Client
-from sls_hec_forwarder.hec.deadletter import DeadLetter, pack_letter
-from sls_hec_forwarder.hec.target import Target
-from sls_hec_forwarder.hec.token import Token
+from sls_hec_forwarder.hec.api.answers import classify
+from sls_hec_forwarder.hec.api.client import Client
+from sls_hec_forwarder.hec.api.target import Target
+from sls_hec_forwarder.hec.api.token import Token
+from sls_hec_forwarder.hec.send.acks import parse_answers
 from sls_hec_forwarder.http.answer import Response
 from sls_hec_forwarder.http.connection import Connection
 from sls_hec_forwarder.http.tls import TlsFiles
-from sls_hec_forwarder.outside import http_date, iso_time, parse_json, whole_number
-from sls_hec_forwarder.replay.spoolfile import records
 from sls_hec_forwarder.settings import SlsSettings, load
 from sls_hec_forwarder.settings.env_file import parse
-from sls_hec_forwarder.sls.client import SlsClient
-from sls_hec_forwarder.sls.credentials import credentials_for
-from sls_hec_forwarder.sls.errors import ServiceFault, SlsError
-from sls_hec_forwarder.sls.metadata_service import read_grant
-from sls_hec_forwarder.sls.pulled import MOST_BYTES
+from sls_hec_forwarder.sls.api.client import SlsClient
+from sls_hec_forwarder.sls.api.credentials import credentials_for
+from sls_hec_forwarder.sls.api.errors import ServiceFault, SlsError
+from sls_hec_forwarder.sls.api.metadata_service import read_grant
+from sls_hec_forwarder.sls.api.pull_answer import MOST_BYTES
+from sls_hec_forwarder.spool.dead_letter import DeadLetter, pack_letter
+from sls_hec_forwarder.spool.locked_file import records
+from sls_hec_forwarder.times import parse_http_date, parse_iso
+from sls_hec_forwarder.untrusted import parse_json, whole_number
 from sls_hec_forwarder.wire.encoder import Encoder, WireError
 from sls_hec_forwarder.wire.rules import Rules
 
@@ -435,7 +436,7 @@ def _finite(value: Any) -> bool:
 @example("9999-12-31T23:59:59.999999-23:59")
 @example("2026")
 def test_numbers_and_times(text: str) -> None:
-    readers: list[Callable[[str], float]] = [whole_number, http_date, iso_time]
+    readers: list[Callable[[str], float]] = [whole_number, parse_http_date, parse_iso]
     for read in readers:
         found = _read(read, text)
         assert found is None or 0 <= found < 2**63

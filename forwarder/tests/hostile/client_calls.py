@@ -14,16 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable
 
 from sls_hec_forwarder.errors import RelayError
-from sls_hec_forwarder.hec.client import Client
-from sls_hec_forwarder.hec.target import targets
-from sls_hec_forwarder.hec.token import Token
+from sls_hec_forwarder.hec.api.client import Client
+from sls_hec_forwarder.hec.api.target import targets
+from sls_hec_forwarder.hec.api.token import Token
 from sls_hec_forwarder.http.address import Proxy
 from sls_hec_forwarder.http.connection import Connection
 from sls_hec_forwarder.http.tls import TlsFiles
 from sls_hec_forwarder.settings.model import HecSettings, SlsSettings
-from sls_hec_forwarder.sls import metadata_service
-from sls_hec_forwarder.sls.client import SlsClient
-from sls_hec_forwarder.sls.credentials import credentials_for
+from sls_hec_forwarder.sls.api import metadata_service
+from sls_hec_forwarder.sls.api.client import SlsClient
+from sls_hec_forwarder.sls.api.credentials import credentials_for
 
 #: Calls at a time.
 WIDTH = 16

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sls_hec_forwarder.cli.memory import MALLOC, PYPY_GC
+from sls_hec_forwarder.process.allocator import MALLOC, PYPY_GC
 
 from .client_calls import WIDTH
 from .front import Exchange, Front, Gone, Shot

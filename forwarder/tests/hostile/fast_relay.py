@@ -13,21 +13,21 @@ from typing import Any
 #: Module, name, value. A name that is not there any more is an error.
 PAUSES: tuple[tuple[str, str, Any], ...] = (
     ("service", "_JOIN_RETRY", (0.2, 1.0)),
-    ("sls.reader", "_TRANSIENT", (0.05, 0.2)),
-    ("sls.reader", "_THROTTLED", (0.05, 0.2)),
-    ("sls.reader", "_OPERATOR", (0.05, 0.2)),
-    ("sls.reader", "_UNREADABLE", (0.05, 0.2)),
-    ("sls.shard_reader", "_AFTER_BUG", 0.5),
-    ("sls.checkpoints", "_RETRY", (0.05, 0.2)),
-    ("sls.ram_role", "_RETRY", (0.1, 0.3)),
-    ("sls.ram_role", "_LEAST_PAUSE", 0.1),
-    ("sls.metadata_service", "DEADLINE", 1.5),
-    ("sls.metadata_service", "_TOKEN_TIME", 0.7),
-    ("sls.consumer", "_BEAT_TIMEOUT", 1.0),
-    ("hec.sender", "_FIRST_RETRY", 0.05),
-    ("hec.sender", "_FIRST_HOLD", 0.05),
-    ("hec.acks", "LONGEST_FAILING", 0.3),
-    ("hec.acks", "SHORTEST_POLL", 0.1),
+    ("sls.shard.pull_plan", "_TRANSIENT", (0.05, 0.2)),
+    ("sls.shard.pull_plan", "_THROTTLED", (0.05, 0.2)),
+    ("sls.shard.pull_plan", "_OPERATOR", (0.05, 0.2)),
+    ("sls.shard.pull_plan", "_UNREADABLE", (0.05, 0.2)),
+    ("sls.shard.reader", "_AFTER_BUG", 0.5),
+    ("sls.shard.checkpoints", "_RETRY", (0.05, 0.2)),
+    ("sls.api.ram_role", "_RETRY", (0.1, 0.3)),
+    ("sls.api.ram_role", "_LEAST_PAUSE", 0.1),
+    ("sls.api.metadata_service", "DEADLINE", 1.5),
+    ("sls.api.metadata_service", "_TOKEN_TIME", 0.7),
+    ("sls.group.consumer", "_BEAT_TIMEOUT", 1.0),
+    ("hec.send.sender", "_FIRST_RETRY", 0.05),
+    ("hec.send.sender", "_FIRST_HOLD", 0.05),
+    ("hec.send.acks", "LONGEST_FAILING", 0.3),
+    ("hec.send.acks", "SHORTEST_POLL", 0.1),
 )
 
 
@@ -37,10 +37,10 @@ def shorten() -> None:
         if not hasattr(found, name):
             raise AssertionError(f"{found.__name__} has no {name} any more")
         setattr(found, name, value)
-    role: Any = importlib.import_module("sls_hec_forwarder.sls.ram_role")
+    role: Any = importlib.import_module("sls_hec_forwarder.sls.api.ram_role")
     renew_in = role.renew_in
     role.renew_in = lambda now, expires: min(0.5, renew_in(now, expires))
-    consumer: Any = importlib.import_module("sls_hec_forwarder.sls.consumer")
+    consumer: Any = importlib.import_module("sls_hec_forwarder.sls.group.consumer")
     consumer.Consumer.__init__.__kwdefaults__["watch_interval"] = 0.7
     # What merely happened is told for minutes; a row is to see that it ends.
     conditions: Any = importlib.import_module("sls_hec_forwarder.health.conditions")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Callable
 
-from ..hec.scripted import Script, read_request
+from .scripted import Script, read_request
 
 #: Seconds between two bytes: shorter than any time-out, so that a time-out for each byte never strikes.
 PAUSE = 0.02

@@ -12,7 +12,7 @@ from sls_hec_forwarder.http.address import Address, Proxy
 from sls_hec_forwarder.http.connection import IDLE_SECONDS, Connection, NoAnswer
 from sls_hec_forwarder.http.tls import TlsFiles
 
-from ..hec.scripted import answer, read_request, scripted
+from .scripted import answer, read_request, scripted
 
 TLS = TlsFiles()
 OK = answer()

@@ -21,8 +21,8 @@ from sls_hec_forwarder.http.pool import Pool
 from sls_hec_forwarder.http.tls import TlsFiles
 from sls_hec_standins.http import ThrowawayCa
 
-from ..hec.scripted import Script, answer, read_request, scripted
 from .hostile import DRIPS, FLOODS, HEAD, PAUSE, UNCLEAR, after_request, drip, says
+from .scripted import Script, answer, read_request, scripted
 from .test_connection import FullListener, connection
 
 SHORT = 0.4

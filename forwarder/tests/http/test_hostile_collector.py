@@ -7,14 +7,14 @@ from typing import Callable
 
 import pytest
 
-from sls_hec_forwarder.hec.answers import Action
-from sls_hec_forwarder.hec.client import Client
-from sls_hec_forwarder.hec.target import Target
-from sls_hec_forwarder.hec.token import Token
+from sls_hec_forwarder.hec.api.answers import Action
+from sls_hec_forwarder.hec.api.client import Client
+from sls_hec_forwarder.hec.api.target import Target
+from sls_hec_forwarder.hec.api.token import Token
 from sls_hec_forwarder.http.connection import NoAnswer
 
-from ..hec.scripted import Script, answer, scripted
 from .hostile import DRIPS, FLOODS, UNCLEAR, says
+from .scripted import Script, answer, scripted
 from .test_connection import connection
 
 PATIENCE = 30.0

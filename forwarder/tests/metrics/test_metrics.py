@@ -22,14 +22,13 @@ from sls_hec_forwarder.errors import OperatorError
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.health.facts import Facts, ShardFacts
 from sls_hec_forwarder.health.model import Health
-from sls_hec_forwarder.hec.observer import Observer as HecObserver
+from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.metrics import Metrics
-from sls_hec_forwarder.metrics.docs import render
+from sls_hec_forwarder.metrics.metrics_md import render
 from sls_hec_forwarder.metrics.observers import CountingHec, CountingSls
 from sls_hec_forwarder.metrics.table import TABLE
 from sls_hec_forwarder.settings import HecSettings, RelaySettings, Settings, SlsSettings
-from sls_hec_forwarder.sls.observer import Observer as SlsObserver
-from sls_hec_forwarder.sls.positions import Lost
+from sls_hec_forwarder.sls.observer import Lost, SlsObserver
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 ENDPOINT = "https://idx1:8088"
@@ -133,7 +132,7 @@ def report_everything(metrics: Metrics) -> None:
 
 def test_the_page_is_rendered_from_the_code() -> None:
     assert PAGE.read_text(encoding="utf-8") == render(), (
-        "run: python -m sls_hec_forwarder.metrics.docs > docs/metrics.md"
+        "run: python -m sls_hec_forwarder.metrics.metrics_md > docs/metrics.md"
     )
 
 

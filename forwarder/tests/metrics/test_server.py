@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from sls_hec_forwarder.metrics.server import Answer, MetricsServer
+from sls_hec_forwarder.metrics.server import MetricsServer, Reply
 
 
-def yes() -> Answer:
-    return Answer(200, "text/plain", b"yes")
+def yes() -> Reply:
+    return Reply(200, "text/plain", b"yes")
 
 
 def test_the_thread_does_not_keep_a_process_that_fails_to_close_it() -> None:
@@ -34,7 +34,7 @@ def test_close_ends_though_an_answer_never_comes(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("sls_hec_forwarder.metrics.server._END", 0.5)
     asked, let_go = threading.Event(), threading.Event()
 
-    def never() -> Answer:
+    def never() -> Reply:
         asked.set()
         let_go.wait(60)
         return yes()
@@ -80,12 +80,12 @@ def server() -> Iterator[MetricsServer]:
     running.close()
 
 
-def broken() -> Answer:
+def broken() -> Reply:
     raise RuntimeError("boom")
 
 
-def large() -> Answer:
-    return Answer(200, "text/plain", b"x" * LARGE)
+def large() -> Reply:
+    return Reply(200, "text/plain", b"x" * LARGE)
 
 
 LARGE = 16 * 1024 * 1024  # more than the buffers of two sockets

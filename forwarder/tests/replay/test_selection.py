@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sls_hec_forwarder.hec.deadletter import DeadLetter
 from sls_hec_forwarder.replay.selection import CannotSend, Selection, edited
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
 
 ENVELOPE = b'{"time":1700000000.123456789,"index":"a","sourcetype":"b","event":1,"fields":{"sls_id":"0|c|1"}}'
 LETTER = DeadLetter(1000.5, "refused", 400, 7, "Incorrect index", "https://a", 3, ENVELOPE, refusals=2)

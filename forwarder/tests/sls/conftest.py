@@ -19,11 +19,11 @@ from sls_hec_forwarder.delivery.batcher import Batch
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.settings.model import HecSettings, RelaySettings, Settings, SlsSettings
-from sls_hec_forwarder.sls.client import SlsClient
-from sls_hec_forwarder.sls.consumer import Consumer
-from sls_hec_forwarder.sls.credentials import credentials_for
-from sls_hec_forwarder.sls.observer import Observer
-from sls_hec_forwarder.sls.read_client import ReadClient
+from sls_hec_forwarder.sls.api.client import SlsClient
+from sls_hec_forwarder.sls.api.credentials import credentials_for
+from sls_hec_forwarder.sls.api.read_client import ReadClient
+from sls_hec_forwarder.sls.group.consumer import Consumer
+from sls_hec_forwarder.sls.observer import SlsObserver
 from sls_hec_forwarder.wire.encoder import Chunk, Encoded
 from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.standin import SlsStandin
@@ -139,7 +139,7 @@ def _identities(body: bytes) -> list[Identity]:
     return [(int(shard), -1 if at == b"?" else int(at), int(index)) for shard, at, index in lines]
 
 
-class Recorder(Observer):
+class Recorder(SlsObserver):
     """Keeps what a consumer tells."""
 
     def __init__(self) -> None:

@@ -8,8 +8,8 @@ from typing import Any, Callable
 
 import pytest
 
-from sls_hec_forwarder.sls.errors import ServiceFault, SlsError
-from sls_hec_forwarder.sls.inspect import group_status
+from sls_hec_forwarder.sls.api.errors import ServiceFault, SlsError
+from sls_hec_forwarder.sls.group.status import group_status
 from sls_hec_standins.http import Request, Response
 from sls_hec_standins.sls.app import SlsApp
 
@@ -180,7 +180,7 @@ def test_any_other_error_of_an_answer_is_a_fault(service: Service, monkeypatch: 
         raise OverflowError("cannot convert float infinity to integer")
 
     service.client.create_group(40, False)
-    monkeypatch.setattr("sls_hec_forwarder.sls.read_client.rows", absurd)
+    monkeypatch.setattr("sls_hec_forwarder.sls.api.read_client.rows", absurd)
     for call in ("ListConsumerGroup", "ListShards", "GetCheckPoint"):
         with pytest.raises(ServiceFault, match="the answer is not SLS's \\(OverflowError"):
             CALLS[call](service.client)
@@ -219,7 +219,7 @@ def test_shards_that_are_not_there_start_no_threads(
 def test_more_shards_than_one_process_reads(
     service: Service, cloud: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sls_hec_forwarder.sls.consumer.MOST_SHARDS", 1)
+    monkeypatch.setattr("sls_hec_forwarder.sls.group.consumer.MOST_SHARDS", 1)
     with cloud.store.lock:
         cloud.store.split(0)
     member = cloud.member()

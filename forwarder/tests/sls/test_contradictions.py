@@ -7,12 +7,12 @@ from typing import Any, Callable
 
 import pytest
 
-from sls_hec_forwarder.sls import cursor as cursors
-from sls_hec_forwarder.sls.errors import CorruptPull
+from sls_hec_forwarder.sls.api import cursor as cursors
+from sls_hec_forwarder.sls.api.errors import CorruptPull
 from sls_hec_standins.http import Request, Response
 from sls_hec_standins.sls.app import SlsApp
 
-from .test_pulled import pulled
+from .api.test_pull_answer import pulled
 
 #: Headers and body of a good answer in, those of the lie out.
 Lie = Callable[["dict[str, str]", bytes], "tuple[dict[str, str], bytes]"]

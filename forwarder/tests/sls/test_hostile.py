@@ -17,18 +17,18 @@ import pytest
 import zstd
 
 from sls_hec_forwarder.settings.model import SlsSettings
-from sls_hec_forwarder.sls import metadata_service
-from sls_hec_forwarder.sls.client import SlsClient
-from sls_hec_forwarder.sls.credentials import credentials_for
-from sls_hec_forwarder.sls.errors import CorruptPull, ServiceFault, TooLarge, TooSlow
-from sls_hec_forwarder.sls.metadata_service import fetch
-from sls_hec_forwarder.sls.pulled import MOST_BYTES
-from sls_hec_forwarder.sls.reader import Reader
-from sls_hec_forwarder.sls.zstd_frame import content_size
+from sls_hec_forwarder.sls.api import metadata_service
+from sls_hec_forwarder.sls.api.client import SlsClient
+from sls_hec_forwarder.sls.api.credentials import credentials_for
+from sls_hec_forwarder.sls.api.errors import CorruptPull, ServiceFault, TooLarge, TooSlow
+from sls_hec_forwarder.sls.api.metadata_service import fetch
+from sls_hec_forwarder.sls.api.pull_answer import MOST_BYTES
+from sls_hec_forwarder.sls.api.zstd_frame import content_size
+from sls_hec_forwarder.sls.shard.pull_plan import PullPlan
 
-from ..hec.scripted import Script, answer, read_request, scripted
 from ..http.hostile import DRIPS, FLOODS, says
-from .test_pulled import RAW, pulled
+from ..http.scripted import Script, answer, read_request, scripted
+from .api.test_pull_answer import RAW, pulled
 
 PATIENCE = 30.0
 
@@ -178,7 +178,7 @@ def test_a_frame_that_announces_the_absurd() -> None:
 
 
 def test_what_was_too_much_is_asked_for_in_smaller_parts() -> None:
-    reader = Reader("opaque", 0.5, most=1000)
+    reader = PullPlan("opaque", 0.5, most=1000)
     for problem in (TooLarge("x"), TooSlow("x"), TooLarge("x"), TooLarge("x"), TooLarge("x")):
         assert reader.failed(problem) <= 30
     assert (reader.count, reader.undecodable) == (1, 0)
@@ -194,11 +194,11 @@ def test_what_was_too_much_is_asked_for_in_smaller_parts() -> None:
 def test_a_shard_whose_pulls_are_too_large_is_read_all_the_same(
     cloud: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sls_hec_forwarder.sls import api
-    from sls_hec_forwarder.sls import pulled as pulls
+    from sls_hec_forwarder.sls.api import pull_answer as pulls
+    from sls_hec_forwarder.sls.api import sdk
 
     monkeypatch.setattr(pulls, "MOST_BYTES", 2000)
-    monkeypatch.setattr(api, "MOST_BYTES", 2000)
+    monkeypatch.setattr(sdk, "MOST_BYTES", 2000)
     cloud.make(shards=1)
     cloud.put(0, groups=200)
     member = cloud.member()

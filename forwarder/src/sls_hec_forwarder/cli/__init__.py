@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from sls_hec_forwarder.cli.arguments import parser
 from sls_hec_forwarder.cli.output import complain, flush, prepare
 from sls_hec_forwarder.errors import SettingsError
-from sls_hec_forwarder.stderr import make_harmless
+from sls_hec_forwarder.process.stderr import make_harmless
 
 __all__ = ["EXIT_FAILED", "EXIT_OK", "EXIT_WRONG", "main"]
 

@@ -6,14 +6,14 @@ import argparse
 import contextlib
 import importlib
 import platform
-from datetime import datetime
 from importlib.metadata import version
 from typing import Callable
 
-from sls_hec_forwarder.cli import memory
+from sls_hec_forwarder.process import allocator
 from sls_hec_forwarder.replay.selection import KEYS
 from sls_hec_forwarder.settings import values
-from sls_hec_forwarder.sls import cursor as cursors
+from sls_hec_forwarder.sls.api import cursor as cursors
+from sls_hec_forwarder.times import parse_iso
 
 #: Events a second that `replay send` sends.
 REPLAY_RATE = 500.0
@@ -177,7 +177,7 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
 
     def call(arguments: argparse.Namespace) -> int:
         if name != "run":  # which does so when its signals are blocked and its settings are right
-            memory.tune()
+            allocator.tune()
         module = importlib.import_module(f"sls_hec_forwarder.cli.{name}")
         status: int = module.command(arguments)
         return status
@@ -204,13 +204,12 @@ def _moment(text: str) -> float:
     try:
         if text in ("begin", "end"):
             raise ValueError
-        found = datetime.fromisoformat(values.start(text).replace("Z", "+00:00"))
+        return parse_iso(values.start(text))
     except ValueError as error:
         reason = f" ({error})" if str(error) else ""
         raise argparse.ArgumentTypeError(
             f"expected unix seconds, or a time with its zone such as 2026-01-31T08:00:00Z{reason}"
         ) from None
-    return found.timestamp()
 
 
 def _code(text: str) -> int | None:

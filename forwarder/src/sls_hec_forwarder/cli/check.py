@@ -24,28 +24,30 @@ def command(arguments: argparse.Namespace) -> int:
             say_json({"ok": False, "problems": error.problems, "checks": []})
         raise
 
-    from sls_hec_forwarder.checks import Result, Status, check
-    from sls_hec_forwarder.logs import Secrets
+    from sls_hec_forwarder.doctor.checks import Finding, Status, check
+    from sls_hec_forwarder.process.logs import Secrets
 
     secrets = Secrets()
     secrets.add(configuration.secrets(settings))
-    results: list[Result] = []
+    findings: list[Finding] = []
     for found in check(settings, send_test_event=arguments.send_test_event):
         # A server or a proxy may quote what it was sent.
-        result = dataclasses.replace(found, text=secrets.hide(" ".join(found.text.split())))
-        results.append(result)
+        finding = dataclasses.replace(found, text=secrets.hide(" ".join(found.text.split())))
+        findings.append(finding)
         if not arguments.json:
-            where = f"{result.where}: " if result.where else ""
+            where = f"{finding.where}: " if finding.where else ""
             say(
-                f"{result.status.value:<{_STATUS}}  {result.area:<{_AREA}}  {result.what:<{_WHAT}}  "
-                f"{where}{result.text}"
+                f"{finding.status.value:<{_STATUS}}  {finding.area:<{_AREA}}  {finding.what:<{_WHAT}}  "
+                f"{where}{finding.text}"
             )
             flush()
-    failed = sum(result.status is Status.FAILED for result in results)
+    failed = sum(finding.status is Status.FAILED for finding in findings)
     if arguments.json:
-        checks = [{**dataclasses.asdict(result), "status": result.status.value.lower()} for result in results]
+        checks = [
+            {**dataclasses.asdict(finding), "status": finding.status.value.lower()} for finding in findings
+        ]
         say_json({"ok": not failed, "problems": [], "checks": checks})
     else:
-        warnings = sum(result.status is Status.WARNING for result in results)
-        say("", f"{len(results)} findings, {failed} failed, {warnings} warnings")
+        warnings = sum(finding.status is Status.WARNING for finding in findings)
+        say("", f"{len(findings)} findings, {failed} failed, {warnings} warnings")
     return 1 if failed else 0

@@ -10,8 +10,8 @@ from typing import Any
 
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.cli.output import complain, duration, say, say_json, table
-from sls_hec_forwarder.outside import parse_json
 from sls_hec_forwarder.settings.env_file import environment
+from sls_hec_forwarder.untrusted import parse_json
 
 #: Patience (seconds) with the instance, and the bytes of its answer that are read at most.
 _TIMEOUT = 5.0

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from sls_hec_forwarder.outside import plain
+from sls_hec_forwarder.untrusted import plain
 
 
 def prepare() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime, timezone
 from typing import Any
 
 from sls_hec_forwarder.cli.output import duration, table
-from sls_hec_forwarder.sls.inspect import GroupStatus
-from sls_hec_forwarder.standing import ShardRow, consumer_rows, shard_rows
+from sls_hec_forwarder.sls.group.progress import ShardRow, consumer_rows, shard_rows
+from sls_hec_forwarder.sls.group.status import GroupStatus
+from sls_hec_forwarder.times import iso
 
 #: Change of lag (seconds a second) that is no more than the coarseness of SLS's times.
 _STEADY = 0.05
@@ -58,7 +58,7 @@ def as_text(place: str, now: GroupStatus, before: GroupStatus | None) -> list[st
     ]
     free = [str(row.now.shard) for row in rows if not row.now.owner]
     lines = [
-        f"{place}, group {now.group.name}: time-out {now.group.timeout} s, {order}; {_moment(now.taken_at)}",
+        f"{place}, group {now.group.name}: time-out {now.group.timeout} s, {order}; {iso(now.taken_at)}",
         "",
         *table(shards, ("SHARD", "OWNER", "CHECKPOINT", "ITS TIME", "LAG", "GROUPS", "TREND")),
         "",
@@ -71,7 +71,7 @@ def as_text(place: str, now: GroupStatus, before: GroupStatus | None) -> list[st
 
 def _position(row: ShardRow) -> str:
     if row.now.position_time is not None:
-        return _moment(row.now.position_time)
+        return iso(row.now.position_time)
     return "end" if row.now.checkpoint and row.now.lag == 0 else "-"
 
 
@@ -83,7 +83,3 @@ def _trend(row: ShardRow) -> str:
     steady = abs(row.lag_change) <= _STEADY
     change = "steady" if steady else f"lag {row.lag_change:+.1f} s/s"
     return change if row.catches_up_in is None else f"{change}, done in {duration(row.catches_up_in)}"
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

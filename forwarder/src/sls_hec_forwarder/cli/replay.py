@@ -13,11 +13,12 @@ from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.cli.output import complain, say, say_json, table
 from sls_hec_forwarder.cli.replay_send import Sending, edits_of, unreadable
 from sls_hec_forwarder.errors import SettingsError
-from sls_hec_forwarder.hec.deadletter import DeadLetter, moment
 from sls_hec_forwarder.replay.reading import Reading
 from sls_hec_forwarder.replay.selection import KEYS, CannotSend, Selection, edited
 from sls_hec_forwarder.settings import Settings
 from sls_hec_forwarder.settings.env_file import environment
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
+from sls_hec_forwarder.times import iso_milliseconds
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -67,7 +68,7 @@ def _complain(reading: Reading) -> int:
 
 
 @dataclasses.dataclass
-class _Group:
+class _RefusedAlike:
     """Letters of one file that were refused alike; times are of the first refusals."""
 
     events: int
@@ -78,10 +79,10 @@ class _Group:
 
 def _list(folder: Path, selection: Selection, settings: Settings, as_json: bool) -> int:
     reading = Reading(folder, selection)
-    groups: dict[tuple[str, str, int, int | None, str], _Group] = {}
+    groups: dict[tuple[str, str, int, int | None, str], _RefusedAlike] = {}
     for name, letter in reading.letters():
         key = (name, letter.reason, letter.status, letter.code, letter.text)
-        group = groups.setdefault(key, _Group(0, letter.time, letter.time, 0))
+        group = groups.setdefault(key, _RefusedAlike(0, letter.time, letter.time, 0))
         group.events += 1
         group.first = min(group.first, letter.time)
         group.last = max(group.last, letter.time)
@@ -89,7 +90,7 @@ def _list(folder: Path, selection: Selection, settings: Settings, as_json: bool)
     if as_json:
         for (name, reason, status, code, text), group in groups.items():
             what = {"file": name, "reason": reason, "status": status, "code": code, "text": text}
-            times = {"first": moment(group.first), "last": moment(group.last)}
+            times = {"first": iso_milliseconds(group.first), "last": iso_milliseconds(group.last)}
             say_json({**what, **dataclasses.asdict(group), **times})
         return _complain(reading)
     titles = ("FILE", "EVENTS", "REASON", "STATUS", "CODE", "FIRST", "LAST", "REFUSED", "TEXT")
@@ -100,8 +101,8 @@ def _list(folder: Path, selection: Selection, settings: Settings, as_json: bool)
             reason,
             str(status),
             "-" if code is None else str(code),
-            moment(group.first),
-            moment(group.last),
+            iso_milliseconds(group.first),
+            iso_milliseconds(group.last),
             f"{group.refusals} x",
             text,
         )
@@ -138,7 +139,9 @@ def _lines(name: str, letter: DeadLetter) -> list[str]:
     ]
     if letter.again is not None:
         tried = "".join(f", with {key} {value}" for key, value in letter.tried.items())
-        lines.append(f"  refused {letter.refusals} times, the last time at {moment(letter.again)}{tried}")
+        lines.append(
+            f"  refused {letter.refusals} times, the last time at {iso_milliseconds(letter.again)}{tried}"
+        )
     return [*lines, f"  {fields['envelope']}"]
 
 

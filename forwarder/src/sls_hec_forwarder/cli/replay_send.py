@@ -15,12 +15,12 @@ from typing import Callable
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.cli.output import complain, flush, say, say_json
 from sls_hec_forwarder.health.conditions import Conditions
-from sls_hec_forwarder.logs import Secrets
+from sls_hec_forwarder.process.logs import Secrets
 from sls_hec_forwarder.replay.reading import chosen_files, left_alone
 from sls_hec_forwarder.replay.resend import GivenUp, Resend
 from sls_hec_forwarder.replay.selection import KEYS, Selection
-from sls_hec_forwarder.replay.spoolfile import SpoolFile, SpoolFileError
 from sls_hec_forwarder.settings import Settings
+from sls_hec_forwarder.spool.locked_file import SpoolFile, SpoolFileError
 
 _log = logging.getLogger("sls_hec_forwarder")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -5,28 +5,28 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from sls_hec_forwarder import settings as configuration
 from sls_hec_forwarder.cli.output import complain, duration, flush, say, say_json, table
 from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.settings.env_file import environment
+from sls_hec_forwarder.times import iso
 
 if TYPE_CHECKING:
-    from sls_hec_forwarder.sls.client import SlsClient
-    from sls_hec_forwarder.sls.read_client import ReadClient
-    from sls_hec_forwarder.sls.reset import Move, Plan, Spot
+    from sls_hec_forwarder.sls.api.client import SlsClient
+    from sls_hec_forwarder.sls.api.read_client import ReadClient
+    from sls_hec_forwarder.sls.group.reset import Move, Plan, Spot
 
 
 def command(arguments: argparse.Namespace) -> int:
     """1 when it cannot be done, or not now."""
     settings = configuration.load(environment(os.environ, arguments.env_file)).sls
 
-    from sls_hec_forwarder.sls.client import SlsClient
-    from sls_hec_forwarder.sls.credentials import credentials_for
-    from sls_hec_forwarder.sls.read_client import ReadClient
-    from sls_hec_forwarder.sls.reset import CONSUMER
+    from sls_hec_forwarder.sls.api.client import SlsClient
+    from sls_hec_forwarder.sls.api.credentials import credentials_for
+    from sls_hec_forwarder.sls.api.read_client import ReadClient
+    from sls_hec_forwarder.sls.group.reset import CONSUMER
 
     credentials = credentials_for(settings)
     reader = ReadClient(settings, CONSUMER, credentials)
@@ -42,7 +42,7 @@ def command(arguments: argparse.Namespace) -> int:
 
 def _reset(client: ReadClient, writer: SlsClient | None, arguments: argparse.Namespace) -> int:
     """Without a `writer` it is only said what would happen."""
-    from sls_hec_forwarder.sls.reset import MembersAlive, carry_out, plan
+    from sls_hec_forwarder.sls.group.reset import MembersAlive, carry_out, plan
 
     where = f"{client.place}, group {client.settings.group}"
     planned: Plan | None = None
@@ -90,7 +90,7 @@ def _text(planned: Plan) -> list[str]:
 def _time(spot: Spot) -> str:
     if spot.time is None:
         return "end"
-    return datetime.fromtimestamp(spot.time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return iso(spot.time)
 
 
 def _effect(move: Move) -> str:

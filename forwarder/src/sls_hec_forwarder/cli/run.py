@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from importlib.metadata import version
 
 from sls_hec_forwarder import settings as configuration
-from sls_hec_forwarder import signals
-from sls_hec_forwarder.cli import memory
 from sls_hec_forwarder.errors import RelayError, SettingsError
+from sls_hec_forwarder.process import allocator, signals
 from sls_hec_forwarder.settings import Settings
 from sls_hec_forwarder.settings.env_file import environment
 
@@ -25,7 +24,7 @@ def command(arguments: argparse.Namespace) -> int:
     signals.block()
     environ = environment(os.environ, arguments.env_file)
     settings = configuration.load(environ)
-    memory.tune()
+    allocator.tune()
     _log_from_now_on(settings)
 
     from sls_hec_forwarder.service import Service
@@ -38,7 +37,7 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def _log_from_now_on(settings: Settings) -> None:
-    from sls_hec_forwarder import logs
+    from sls_hec_forwarder.process import logs
 
     sls = settings.sls
     context: Mapping[str, str] = {

@@ -15,8 +15,8 @@ from sls_hec_forwarder.errors import RelayError
 from sls_hec_forwarder.settings.env_file import environment
 
 if TYPE_CHECKING:
-    from sls_hec_forwarder.sls.inspect import GroupStatus
-    from sls_hec_forwarder.sls.read_client import ReadClient
+    from sls_hec_forwarder.sls.api.read_client import ReadClient
+    from sls_hec_forwarder.sls.group.status import GroupStatus
 
 _CLEAR = "\x1b[H\x1b[2J"
 #: Least pause (seconds) between refreshes.
@@ -27,8 +27,8 @@ def command(arguments: argparse.Namespace) -> int:
     """1 when SLS cannot be asked."""
     settings = configuration.load(environment(os.environ, arguments.env_file)).sls
 
-    from sls_hec_forwarder.sls.credentials import credentials_for
-    from sls_hec_forwarder.sls.read_client import ReadClient
+    from sls_hec_forwarder.sls.api.credentials import credentials_for
+    from sls_hec_forwarder.sls.api.read_client import ReadClient
 
     credentials = credentials_for(settings)
     client = ReadClient(settings, settings.consumer, credentials)
@@ -48,7 +48,7 @@ def _looks(
     client: ReadClient, arguments: argparse.Namespace
 ) -> Iterator[tuple[GroupStatus, GroupStatus | None]]:
     """The group, and how it was at the look before."""
-    from sls_hec_forwarder.sls.inspect import group_status
+    from sls_hec_forwarder.sls.group.status import group_status
 
     before = None
     if arguments.interval and not arguments.watch:

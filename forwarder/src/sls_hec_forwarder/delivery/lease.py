@@ -40,7 +40,7 @@ class Fence:
         return self.clock() - self._renewed < self.timeout
 
 
-class Checkpoint(NamedTuple):
+class Committed(NamedTuple):
     """A place up to which everything is delivered: its cursor, and the bytes that the lease read up to it."""
 
     cursor: str
@@ -93,7 +93,7 @@ class Lease:
         self.shard = shard
         self._fence = fence
         self._unsaved = unsaved or Unsaved()
-        self._committed = Checkpoint(cursor, 0)
+        self._committed = Committed(cursor, 0)
         self._read = 0  # bytes, by all pulls
         self._saved = 0  # the position of the saved checkpoint
         self._unsaved_since: float | None = None  # when the first pull beyond that was answered
@@ -129,7 +129,7 @@ class Lease:
     def _advance(self) -> None:
         while self._pulls and self._pulls[0].done:
             done = self._pulls.popleft()
-            self._committed = Checkpoint(done.next_cursor, done.position)
+            self._committed = Committed(done.next_cursor, done.position)
             self.last_advance = self._fence.clock()
         if not self._pulls:
             self._settled.notify_all()
@@ -141,13 +141,13 @@ class Lease:
 
     # What is saved
 
-    def checkpoint(self) -> Checkpoint:
+    def checkpoint(self) -> Committed:
         """What is to be saved now; `saved` is told when it is, before this is called again."""
         with self._lock:
             self._next_since = self._pulls[0].started if self._pulls else None
             return self._committed
 
-    def saved(self, checkpoint: Checkpoint) -> None:
+    def saved(self, checkpoint: Committed) -> None:
         """What `checkpoint` gave last is saved: a crash does not repeat what is before it."""
         with self._lock:
             if not self._revoked:

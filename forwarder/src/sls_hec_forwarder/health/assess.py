@@ -29,7 +29,7 @@ ASSESSED: Final = (
 )
 
 
-class Finding(NamedTuple):
+class Assessed(NamedTuple):
     """A condition that stands by the numbers."""
 
     name: str
@@ -37,32 +37,32 @@ class Finding(NamedTuple):
     text: str
 
 
-def assess(facts: Facts) -> Iterator[Finding]:
+def assess(facts: Facts) -> Iterator[Assessed]:
     """What the numbers say."""
     if facts.heartbeat_age is not None and facts.group_timeout is not None:
         if facts.heartbeat_age > facts.group_timeout:
             text = f"no heartbeat was answered for {facts.heartbeat_age:.0f} s of {facts.group_timeout:.0f} s"
-            yield Finding("heartbeat_late", "", text)
+            yield Assessed("heartbeat_late", "", text)
         if facts.unowned and facts.unowned_for > facts.group_timeout:
             names = ", ".join(str(shard) for shard in facts.unowned[:20])
-            yield Finding("shards_unowned", "", f"shards without an owner: {names}")
+            yield Assessed("shards_unowned", "", f"shards without an owner: {names}")
     for shard in facts.shards:
         yield from _assess_shard(shard)
     if facts.clock_skew is not None and abs(facts.clock_skew) > SKEWED:
-        yield Finding("clock_skewed", "", f"this machine's clock is {facts.clock_skew:+.0f} s off")
+        yield Assessed("clock_skewed", "", f"this machine's clock is {facts.clock_skew:+.0f} s off")
     if facts.credentials_left is not None and facts.credentials_left < EXPIRING:
-        yield Finding(
+        yield Assessed(
             "credentials_expiring", "", f"credentials end in {max(0.0, facts.credentials_left):.0f} s"
         )
     used, limit = facts.spool_bytes, facts.spool_limit
     if used is not None and limit and used >= FILLING * limit:
-        yield Finding("spool_filling", "", f"{used} of {limit} bytes are in use")
+        yield Assessed("spool_filling", "", f"{used} of {limit} bytes are in use")
 
 
-def _assess_shard(shard: ShardFacts) -> Iterator[Finding]:
+def _assess_shard(shard: ShardFacts) -> Iterator[Assessed]:
     subject = f"shard {shard.shard}"
     if shard.pulling and shard.last_pull is not None and shard.last_pull > STALLED:
-        yield Finding("shard_stalled", subject, f"was not pulled for {shard.last_pull:.0f} s")
+        yield Assessed("shard_stalled", subject, f"was not pulled for {shard.last_pull:.0f} s")
     oldest = shard.oldest_undelivered
     if oldest is not None and oldest > UNDELIVERED:
-        yield Finding("delivery_stalled", subject, f"its oldest event waits for {oldest:.0f} s")
+        yield Assessed("delivery_stalled", subject, f"its oldest event waits for {oldest:.0f} s")

@@ -16,7 +16,7 @@ class Severity(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Kind:
+class ConditionKind:
     """One condition. `meaning` is a line for the docs; `does` and `todo` complete a log line.
 
     `critical_after` (seconds): a warning that lasts so long becomes critical. `critical_count`: so does one
@@ -49,7 +49,7 @@ _CRITICAL: Final = Severity.CRITICAL
 
 _KINDS: Final = (
     # The consumer group
-    Kind(
+    ConditionKind(
         "join_failing",
         _SLS,
         _WARNING,
@@ -59,7 +59,7 @@ _KINDS: Final = (
         over="the consumer group can be joined again",
         critical_after=HICCUP,
     ),
-    Kind(
+    ConditionKind(
         "heartbeat_failing",
         _SLS,
         _WARNING,
@@ -69,7 +69,7 @@ _KINDS: Final = (
         over="heartbeats are accepted again",
         critical_after=HICCUP,
     ),
-    Kind(
+    ConditionKind(
         "heartbeat_late",
         _SLS,
         _CRITICAL,
@@ -78,7 +78,7 @@ _KINDS: Final = (
         "check the way to SLS, and whether the host is overloaded",
         over="heartbeats are answered again",
     ),
-    Kind(
+    ConditionKind(
         "shards_unowned",
         _SLS,
         _CRITICAL,
@@ -87,7 +87,7 @@ _KINDS: Final = (
         "see that enough consumers of the group run",
         over="every shard has an owner again",
     ),
-    Kind(
+    ConditionKind(
         "shards_not_listed",
         _SLS,
         _WARNING,
@@ -98,7 +98,7 @@ _KINDS: Final = (
         over="only shards of the logstore are assigned",
         critical_after=HICCUP,
     ),
-    Kind(
+    ConditionKind(
         "shards_too_many",
         _SLS,
         _CRITICAL,
@@ -107,7 +107,7 @@ _KINDS: Final = (
         "run more consumers of the group",
         over="all assigned shards are read",
     ),
-    Kind(
+    ConditionKind(
         "group_watch_failing",
         _SLS,
         _WARNING,
@@ -117,7 +117,7 @@ _KINDS: Final = (
         over="the group can be listed again",
         critical_after=QUIET,
     ),
-    Kind(
+    ConditionKind(
         "group_deleted",
         _SLS,
         _CRITICAL,
@@ -127,7 +127,7 @@ _KINDS: Final = (
         "do not stop the relay before: it knows how far events were delivered; find out who deleted it",
         over="the consumer group exists again",
     ),
-    Kind(
+    ConditionKind(
         "group_restored",
         _SLS,
         _WARNING,
@@ -137,7 +137,7 @@ _KINDS: Final = (
         over="it did not happen again",
         quiet=QUIET,
     ),
-    Kind(
+    ConditionKind(
         "checkpoint_awaited",
         _SLS,
         _WARNING,
@@ -146,7 +146,7 @@ _KINDS: Final = (
         "see that all members run",
         over="the shard is read",
     ),
-    Kind(
+    ConditionKind(
         "checkpoint_moved",
         _SLS,
         _WARNING,
@@ -157,7 +157,7 @@ _KINDS: Final = (
         over="no checkpoint was moved again",
         quiet=QUIET,
     ),
-    Kind(
+    ConditionKind(
         "group_changed",
         _SLS,
         _WARNING,
@@ -167,7 +167,7 @@ _KINDS: Final = (
         over="it was not changed again",
         quiet=QUIET,
     ),
-    Kind(
+    ConditionKind(
         "group_order_differs",
         _SLS,
         _WARNING,
@@ -176,7 +176,7 @@ _KINDS: Final = (
         "switch the order on again (a restart of the relay does) or set SLS_IN_ORDER=false",
         over="the group is in order again",
     ),
-    Kind(
+    ConditionKind(
         "logstore_missing",
         _SLS,
         _CRITICAL,
@@ -185,7 +185,7 @@ _KINDS: Final = (
         "check SLS_LOGSTORE; if it was deleted on purpose, remove this consumer",
         over="the logstore exists again",
     ),
-    Kind(
+    ConditionKind(
         "project_missing",
         _SLS,
         _CRITICAL,
@@ -194,7 +194,7 @@ _KINDS: Final = (
         "check SLS_PROJECT and SLS_ENDPOINT; if it was deleted on purpose, remove this consumer",
         over="the project exists again",
     ),
-    Kind(
+    ConditionKind(
         "logstore_recreated",
         _SLS,
         _CRITICAL,
@@ -205,7 +205,7 @@ _KINDS: Final = (
         quiet=QUIET,
     ),
     # Reading
-    Kind(
+    ConditionKind(
         "start_failing",
         _SLS,
         _WARNING,
@@ -215,7 +215,7 @@ _KINDS: Final = (
         over="the shard can be read again",
         critical_after=HICCUP,
     ),
-    Kind(
+    ConditionKind(
         "pull_failing",
         _SLS,
         _WARNING,
@@ -225,7 +225,7 @@ _KINDS: Final = (
         over="pulls work again",
         critical_after=HICCUP,
     ),
-    Kind(
+    ConditionKind(
         "pull_unreadable",
         _SLS,
         _CRITICAL,
@@ -234,7 +234,7 @@ _KINDS: Final = (
         "ask Alibaba Cloud's support, with the request id",
         over="the pull can be decoded",
     ),
-    Kind(
+    ConditionKind(
         "reader_failed",
         _SLS,
         _CRITICAL,
@@ -244,7 +244,7 @@ _KINDS: Final = (
         over="no more errors",
         quiet=QUIET,
     ),
-    Kind(
+    ConditionKind(
         "shard_stalled",
         _SLS,
         _WARNING,
@@ -254,7 +254,7 @@ _KINDS: Final = (
         over="the shard is pulled again",
         critical_after=QUIET,
     ),
-    Kind(
+    ConditionKind(
         "shard_stopped",
         _SLS,
         _CRITICAL,
@@ -263,7 +263,7 @@ _KINDS: Final = (
         "decide: set SLS_EXPIRED_CURSOR to oldest or end and restart, or `reset` the shard",
         over="the shard is read again",
     ),
-    Kind(
+    ConditionKind(
         "logs_lost",
         _SLS,
         _CRITICAL,
@@ -274,7 +274,7 @@ _KINDS: Final = (
         quiet=QUIET,
     ),
     # Checkpoints
-    Kind(
+    ConditionKind(
         "checkpoint_failing",
         _SLS,
         _WARNING,
@@ -284,7 +284,7 @@ _KINDS: Final = (
         over="checkpoints are saved again",
         critical_after=HICCUP,
     ),
-    Kind(
+    ConditionKind(
         "checkpoint_stuck",
         _SLS,
         _CRITICAL,
@@ -294,7 +294,7 @@ _KINDS: Final = (
         over="the checkpoint moves again",
     ),
     # Credentials and clock
-    Kind(
+    ConditionKind(
         "credentials_failing",
         _SLS,
         _WARNING,
@@ -304,7 +304,7 @@ _KINDS: Final = (
         over="credentials are renewed again",
         critical_after=HICCUP,
     ),
-    Kind(
+    ConditionKind(
         "credentials_expiring",
         _SLS,
         _WARNING,
@@ -314,7 +314,7 @@ _KINDS: Final = (
         over="the credentials are renewed",
         critical_after=QUIET,
     ),
-    Kind(
+    ConditionKind(
         "clock_skewed",
         _SLS,
         _WARNING,
@@ -324,7 +324,7 @@ _KINDS: Final = (
         over="the clock is right again",
     ),
     # Delivery
-    Kind(
+    ConditionKind(
         "collector_holding",
         _HEC,
         _CRITICAL,
@@ -333,7 +333,7 @@ _KINDS: Final = (
         "see the message",
         over="takes events again",
     ),
-    Kind(
+    ConditionKind(
         "collector_failing",
         _HEC,
         _WARNING,
@@ -343,7 +343,7 @@ _KINDS: Final = (
         over="takes events again",
         critical_after=HICCUP,
     ),
-    Kind(
+    ConditionKind(
         "requests_failing",
         _HEC,
         _WARNING,
@@ -353,7 +353,7 @@ _KINDS: Final = (
         over="requests succeed again",
         quiet=QUIET,
     ),
-    Kind(
+    ConditionKind(
         "batch_refused",
         _HEC,
         _CRITICAL,
@@ -363,7 +363,7 @@ _KINDS: Final = (
         "look at what stands between the relay and the collector: a firewall or proxy that inspects bodies",
         over="the batch is delivered",
     ),
-    Kind(
+    ConditionKind(
         "acks_failing",
         _HEC,
         _WARNING,
@@ -373,7 +373,7 @@ _KINDS: Final = (
         over="tells again what is indexed",
         critical_after=HICCUP,
     ),
-    Kind(
+    ConditionKind(
         "acks_denied",
         _HEC,
         _CRITICAL,
@@ -383,7 +383,7 @@ _KINDS: Final = (
         "SIGHUP sends them once more",
         over="nothing waits for such an acknowledgement any more",
     ),
-    Kind(
+    ConditionKind(
         "acks_missing",
         _HEC,
         _WARNING,
@@ -392,7 +392,7 @@ _KINDS: Final = (
         "enable acknowledgement for the token, or set HEC_ACK=auto",
         over="acknowledges events",
     ),
-    Kind(
+    ConditionKind(
         "delivery_stalled",
         _HEC,
         _WARNING,
@@ -402,7 +402,7 @@ _KINDS: Final = (
         over="it is delivered",
         critical_after=QUIET,
     ),
-    Kind(
+    ConditionKind(
         "dead_letters",
         _HEC,
         _WARNING,
@@ -413,7 +413,7 @@ _KINDS: Final = (
         critical_count=100,
         quiet=QUIET,
     ),
-    Kind(
+    ConditionKind(
         "events_rerouted",
         _HEC,
         _WARNING,
@@ -423,7 +423,7 @@ _KINDS: Final = (
         over="no more events were rerouted",
         quiet=QUIET,
     ),
-    Kind(
+    ConditionKind(
         "events_discarded",
         _HEC,
         _CRITICAL,
@@ -433,7 +433,7 @@ _KINDS: Final = (
         over="no more events were dropped",
         quiet=QUIET,
     ),
-    Kind(
+    ConditionKind(
         "dead_letters_unsaved",
         _HEC,
         _CRITICAL,
@@ -442,7 +442,7 @@ _KINDS: Final = (
         "set RELAY_SPOOL_DIR, make room there, or raise RELAY_SPOOL_BYTES",
         over="dead letters are saved again",
     ),
-    Kind(
+    ConditionKind(
         "spool_filling",
         _HEC,
         _WARNING,
@@ -452,7 +452,7 @@ _KINDS: Final = (
         over="there is room again",
     ),
     # The process
-    Kind(
+    ConditionKind(
         "thread_failing",
         _RELAY,
         _CRITICAL,
@@ -463,4 +463,4 @@ _KINDS: Final = (
     ),
 )
 
-CATALOGUE: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _KINDS}
+CATALOGUE: Final[Mapping[str, ConditionKind]] = {kind.name: kind for kind in _KINDS}

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable
 
-from sls_hec_forwarder.health.catalogue import CATALOGUE, Kind, Severity
-from sls_hec_forwarder.outside import plain
+from sls_hec_forwarder.health.catalogue import CATALOGUE, ConditionKind, Severity
+from sls_hec_forwarder.untrusted import plain
 
 _LEVELS = {Severity.WARNING: logging.WARNING, Severity.CRITICAL: logging.ERROR}
 _PACKAGE = "sls_hec_forwarder"
@@ -34,7 +34,7 @@ class Condition:
 
 @dataclass
 class _Standing:
-    kind: Kind
+    kind: ConditionKind
     text: str
     todo: str
     begun: float  # on the monotonic clock
@@ -175,7 +175,7 @@ class Conditions:
         self._log(logging.INFO, subject, known.kind, f"{over}, after {lasted:.0f} s ({known.count} times)")
 
     @staticmethod
-    def _log(level: int, subject: str, kind: Kind, text: str) -> None:
+    def _log(level: int, subject: str, kind: ConditionKind, text: str) -> None:
         logger = logging.getLogger(f"{_PACKAGE}.{kind.area}")
         logger.log(level, "%s%s [%s]", f"{subject}: " if subject else "", text, kind.name)
 

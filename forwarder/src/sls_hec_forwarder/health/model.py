@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any, Callable
 
 from sls_hec_forwarder.health.assess import ASSESSED, assess
 from sls_hec_forwarder.health.catalogue import Severity
 from sls_hec_forwarder.health.conditions import Condition, Conditions
 from sls_hec_forwarder.health.facts import Facts, ShardFacts
+from sls_hec_forwarder.times import iso
 
 OK = "ok"
 
@@ -115,12 +115,11 @@ def worst(standing: Iterable[Condition]) -> str:
 
 def condition_fields(condition: Condition) -> dict[str, Any]:
     """A condition as plain JSON."""
-    since = datetime.fromtimestamp(condition.since, timezone.utc)
     return {
         "name": condition.name,
         "subject": condition.subject,
         "severity": condition.severity.value,
-        "since": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "since": iso(condition.since),
         "count": condition.count,
         "text": condition.text,
         "does": condition.does,

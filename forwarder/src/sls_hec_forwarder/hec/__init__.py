@@ -1,1 +1,1 @@
-"""HTTP to the Splunk HTTP Event Collector: what its answers mean, and how events get there."""
+"""Everything that speaks to the Splunk HTTP Event Collector: its calls (`api`), and delivery (`send`)."""

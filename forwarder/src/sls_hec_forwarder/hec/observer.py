@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Observer:
+class HecObserver:
     """Called from many threads. `endpoint` is the collector's URL; `raw` and `wire` are bytes."""
 
     def sent(

@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from sls_hec_forwarder.names import host_of, server_name
+from sls_hec_forwarder.http.names import host_of, server_name
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Response:
         return "" if found == "identity" else found
 
 
-class Answer(http.client.HTTPResponse):
+class StrictResponse(http.client.HTTPResponse):
     """Made by an HTTPConnection whose `sock` is a Wire, or for a Wire."""
 
     _interim = 0

@@ -21,7 +21,7 @@ from typing import Callable, Final
 
 from sls_hec_forwarder.errors import TransientError
 from sls_hec_forwarder.http.address import Address, Proxy
-from sls_hec_forwarder.http.answer import Answer, Response
+from sls_hec_forwarder.http.answer import Response, StrictResponse
 from sls_hec_forwarder.http.deadline import Deadline
 from sls_hec_forwarder.http.resolver import resolve
 from sls_hec_forwarder.http.tls import TlsFiles
@@ -177,7 +177,7 @@ class Connection:
             _send(wire, method, path, body, every)
         except (BrokenPipeError, ConnectionResetError) as error:
             broken = error  # a server that refuses a body answers before it has read it, and closes
-        answer = Answer(wire, method=method)
+        answer = StrictResponse(wire, method=method)
         try:
             answer.begin()
             data, cut = answer.body(limit)
@@ -269,7 +269,7 @@ class Connection:
         if proxy.authorization:
             lines.append(f"Proxy-Authorization: {proxy.authorization}")
         wire.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
-        answer = Answer(wire, method="CONNECT")
+        answer = StrictResponse(wire, method="CONNECT")
         try:
             answer.begin()
         finally:

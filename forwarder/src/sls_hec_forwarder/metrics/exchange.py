@@ -18,7 +18,7 @@ _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 _LOOPBACK: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """What a path gives."""
 
     status: int
@@ -29,7 +29,7 @@ class Answer(NamedTuple):
 class Exchange:
     """`make` gives the answer for a path. With `any_host` the request may name any host."""
 
-    def __init__(self, client: socket.socket, make: Callable[[str], Answer], *, any_host: bool) -> None:
+    def __init__(self, client: socket.socket, make: Callable[[str], Reply], *, any_host: bool) -> None:
         self._client = client
         self._make = make
         self._any_host = any_host
@@ -63,16 +63,16 @@ class Exchange:
         if end is not None:
             self._begin(self._respond(self._head[: end.start()].decode("latin-1")))
         elif len(self._head) > _HEAD:
-            self._begin(Answer(431, "text/plain", b"the request is too long\n"))
+            self._begin(Reply(431, "text/plain", b"the request is too long\n"))
         return bool(more)
 
-    def _respond(self, head: str) -> Answer:
+    def _respond(self, head: str) -> Reply:
         request, *lines = head.split("\n")
         words = request.split()
         if len(words) != 3 or not words[2].startswith("HTTP/1."):
-            return Answer(400, "text/plain", b"not an HTTP/1 request\n")
+            return Reply(400, "text/plain", b"not an HTTP/1 request\n")
         if words[0] != "GET":
-            return Answer(501, "text/plain", b"only GET is answered\n")
+            return Reply(501, "text/plain", b"only GET is answered\n")
         hosts = [
             value.strip()
             for name, _, value in (line.partition(":") for line in lines)
@@ -80,10 +80,10 @@ class Exchange:
         ]
         # Without the header it is no browser, and no page of others can have sent it.
         if not self._any_host and not all(_LOOPBACK.fullmatch(host) for host in hosts):
-            return Answer(421, "text/plain", b"ask for localhost, 127.0.0.1 or [::1]\n")
+            return Reply(421, "text/plain", b"ask for localhost, 127.0.0.1 or [::1]\n")
         return self._make(words[1].partition("?")[0])
 
-    def _begin(self, answer: Answer) -> None:
+    def _begin(self, answer: Reply) -> None:
         head = (
             f"HTTP/1.0 {answer.status} {HTTPStatus(answer.status).phrase}\r\n"
             f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n"

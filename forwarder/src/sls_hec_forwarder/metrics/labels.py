@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from sls_hec_forwarder.outside import plain
+from sls_hec_forwarder.untrusted import plain
 
 #: Longest value (characters), as far as it is shown.
 _LONGEST: Final = 120

@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector, disable_creat
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from sls_hec_forwarder.health.model import Health
-from sls_hec_forwarder.hec.target import targets
+from sls_hec_forwarder.hec.api.target import targets
 from sls_hec_forwarder.metrics.observers import CountingHec, CountingSls
-from sls_hec_forwarder.metrics.server import Answer, MetricsServer
+from sls_hec_forwarder.metrics.server import MetricsServer, Reply
 from sls_hec_forwarder.metrics.state import OutboxState, StateCollector
 from sls_hec_forwarder.settings.model import Settings
 
@@ -60,16 +60,16 @@ class Metrics:
         """What is listened on, (host, port) or a path; None before `start`, and when metrics are off."""
         return None if self._server is None else self._server.address
 
-    def _metrics(self) -> Answer:
-        return Answer(200, CONTENT_TYPE_LATEST, generate_latest(self.registry))
+    def _metrics(self) -> Reply:
+        return Reply(200, CONTENT_TYPE_LATEST, generate_latest(self.registry))
 
-    def _readiness(self) -> Answer:
+    def _readiness(self) -> Reply:
         if self._health is None:
-            return Answer(503, _JSON, b'{"status": "starting", "ready": false, "conditions": []}\n')
+            return Reply(503, _JSON, b'{"status": "starting", "ready": false, "conditions": []}\n')
         report = self._health.report()
-        return Answer(200 if report["ready"] else 503, _JSON, json.dumps(report).encode("ascii") + b"\n")
+        return Reply(200 if report["ready"] else 503, _JSON, json.dumps(report).encode("ascii") + b"\n")
 
-    def _liveness(self) -> Answer:
+    def _liveness(self) -> Reply:
         if self._alive():
-            return Answer(200, "text/plain", b"alive\n")
-        return Answer(503, "text/plain", b"a thread that everything depends on has ended or hangs\n")
+            return Reply(200, "text/plain", b"alive\n")
+        return Reply(503, "text/plain", b"a thread that everything depends on has ended or hangs\n")

@@ -7,12 +7,11 @@ import threading
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from sls_hec_forwarder.hec.observer import Observer as HecObserver
+from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.metrics import table
 from sls_hec_forwarder.metrics.labels import label
 from sls_hec_forwarder.metrics.table import Definition
-from sls_hec_forwarder.sls.observer import Observer as SlsObserver
-from sls_hec_forwarder.sls.positions import Lost
+from sls_hec_forwarder.sls.observer import Lost, SlsObserver
 
 #: Topics with a series of their own; a producer can make up any number.
 _TOPICS = 50

@@ -15,12 +15,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from sls_hec_forwarder.backoff import CountingBackoff
 from sls_hec_forwarder.errors import OperatorError
-from sls_hec_forwarder.metrics.exchange import Answer, Exchange
-from sls_hec_forwarder.periodic import Periodic
+from sls_hec_forwarder.metrics.exchange import Exchange, Reply
+from sls_hec_forwarder.retry.backoff import CountingBackoff
+from sls_hec_forwarder.retry.periodic import Periodic
 
-__all__ = ["Answer", "MetricsServer", "Routes"]
+__all__ = ["MetricsServer", "Reply", "Routes"]
 
 #: Clients at once. One more ends the one that has been there longest.
 _CLIENTS = 16
@@ -36,7 +36,7 @@ _END = 5.0
 _log = logging.getLogger(__name__)
 
 #: Paths, and what makes their answers.
-Routes = Mapping[str, Callable[[], Answer]]
+Routes = Mapping[str, Callable[[], Reply]]
 
 
 class MetricsServer:
@@ -155,10 +155,10 @@ class MetricsServer:
             self._selector.unregister(client)
         client.close()
 
-    def _answer(self, path: str) -> Answer:
+    def _answer(self, path: str) -> Reply:
         route = self._routes.get(path)
         if route is None:
-            return Answer(404, "text/plain", b"only /metrics, /healthz and /livez are here\n")
+            return Reply(404, "text/plain", b"only /metrics, /healthz and /livez are here\n")
         try:
             return route()
         except Exception as problem:  # noqa: BLE001 - the other paths may work
@@ -166,7 +166,7 @@ class MetricsServer:
             if kind not in self._told:
                 self._told.add(kind)
                 _log.exception("serving %s: %s cannot be answered; the relay goes on", self._where, path)
-            return Answer(500, "text/plain", b"failed; the relay's log says why\n")
+            return Reply(500, "text/plain", b"failed; the relay's log says why\n")
 
 
 def _remove_socket(path: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sls_hec_forwarder.hec.deadletter import DeadLetter
-from sls_hec_forwarder.hec.spool_files import Unusable, files, read_regular, strangers
 from sls_hec_forwarder.replay.selection import Selection
-from sls_hec_forwarder.replay.spoolfile import records
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
+from sls_hec_forwarder.spool.files import Unusable, files, read_regular, strangers
+from sls_hec_forwarder.spool.locked_file import records
 
 
 def chosen_files(folder: Path, selection: Selection) -> list[Path]:

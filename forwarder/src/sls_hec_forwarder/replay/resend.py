@@ -20,12 +20,12 @@ from sls_hec_forwarder.delivery.lease import Fence, Lease
 from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.errors import TransientError
 from sls_hec_forwarder.health.conditions import Conditions
-from sls_hec_forwarder.hec.deadletter import DeadLetter
-from sls_hec_forwarder.hec.observer import Observer
-from sls_hec_forwarder.hec.sender import Sender
+from sls_hec_forwarder.hec.observer import HecObserver
+from sls_hec_forwarder.hec.send.sender import Sender
 from sls_hec_forwarder.replay.selection import CannotSend, edited
-from sls_hec_forwarder.replay.spoolfile import SpoolFile
 from sls_hec_forwarder.settings.model import Settings
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
+from sls_hec_forwarder.spool.locked_file import SpoolFile
 
 #: Letters that may have arrived and are not struck off on the disk: so many may come twice after a kill.
 WINDOW: Final = 2000
@@ -44,14 +44,14 @@ class GivenUp(TransientError):
 
 
 @dataclass
-class Result:
+class Tally:
     """What became of the letters of one file that were meant; `unsent` cannot be sent as they are."""
 
     accepted: int = 0
     refused: int = 0
     unsent: int = 0
 
-    def __iadd__(self, other: Result) -> Result:
+    def __iadd__(self, other: Tally) -> Tally:
         self.accepted += other.accepted
         self.refused += other.refused
         self.unsent += other.unsent
@@ -88,13 +88,13 @@ class Resend:
         rate: float,
         patience: float,
         conditions: Conditions,
-        observer: Observer | None = None,
+        observer: HecObserver | None = None,
         read_token: Callable[[], str] | None = None,
         edits: Mapping[str, str] | None = None,
     ) -> None:
         hec = settings.hec
         self.stop = threading.Event()
-        self.total = Result()
+        self.total = Tally()
         self._pause = 1.0 / rate
         self._patience = patience
         self._edits = dict(edits or {})
@@ -129,7 +129,7 @@ class Resend:
         self._outbox.close()
         self._sender.stop(_SENDERS_END)
 
-    def file(self, file: SpoolFile, numbers: Iterable[int]) -> Result:
+    def file(self, file: SpoolFile, numbers: Iterable[int]) -> Tally:
         """Send these letters of a file, and bring the file up to date.
 
         With `stop` set it returns early. Raises GivenUp, and SpoolFileError when the file cannot be written.
@@ -150,16 +150,16 @@ class Resend:
             self._drain(work, _GRACE_TROUBLE)
             raise
         finally:
-            self.total += work.result
+            self.total += work.tally
             file.commit()
-        return work.result
+        return work.tally
 
     def _send(self, work: _Work, number: int) -> None:
         """Wait until it is due and there is room, then hand it to the sender."""
         try:
             body = edited(work.file.letter(number).envelope, self._edits)
         except CannotSend:
-            work.result.unsent += 1
+            work.tally.unsent += 1
             return
         while True:
             now = time.monotonic()
@@ -208,7 +208,7 @@ class _Work:
 
     def __init__(self, file: SpoolFile, refusals: _Refusals, edits: Mapping[str, str]) -> None:
         self.file = file
-        self.result = Result()
+        self.tally = Tally()
         self.pending: dict[int, tuple[int, Lease]] = {}
         self._refusals = refusals
         self._edits = edits
@@ -228,10 +228,10 @@ class _Work:
             refusal = self._refusals.take(key)
             if refusal is None:
                 self.file.remove(number)
-                self.result.accepted += 1
+                self.tally.accepted += 1
             else:
                 self.file.replace(number, self._again(self.file.letter(number), refusal))
-                self.result.refused += 1
+                self.tally.refused += 1
         self._changes += len(done)
         return len(done)
 

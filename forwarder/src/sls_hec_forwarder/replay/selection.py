@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from sls_hec_forwarder.hec.deadletter import DeadLetter
-from sls_hec_forwarder.hec.envelope import contents, identity, with_key
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
+from sls_hec_forwarder.wire.envelope import contents, identity, with_key
 
 #: Keys of an envelope that may be asked for and changed.
 KEYS: Final = ("index", "sourcetype", "source", "host")

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
-from sls_hec_forwarder.names import host_of
+from sls_hec_forwarder.http.names import host_of
+from sls_hec_forwarder.times import iso
 from sls_hec_forwarder.wire.rules import TopicRule
 
 _TRUE = {"true", "yes", "on", "1"}
@@ -204,7 +205,6 @@ def _time(text: str) -> str:
         seconds = int(text)
         if seconds > _LATEST:
             raise ValueError("unix seconds, not milliseconds, are expected")
-        moment = datetime.fromtimestamp(seconds, timezone.utc)
     else:
         found = _TIME.fullmatch(text)
         if not found:
@@ -217,10 +217,11 @@ def _time(text: str) -> str:
         offset = timedelta()
         if found[8]:
             offset = timedelta(hours=int(found[9]), minutes=int(found[10]))
-        moment = naive.replace(tzinfo=timezone(-offset if found[8] == "-" else offset))
-        if not 0 <= moment.timestamp() <= _LATEST:
+        zone = timezone(-offset if found[8] == "-" else offset)
+        seconds = int(naive.replace(tzinfo=zone).timestamp())
+        if not 0 <= seconds <= _LATEST:
             raise ValueError("it is before 1970 or after 2099")
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return iso(seconds)
 
 
 def start(text: str) -> str:

@@ -1,5 +1,5 @@
-"""Everything that speaks to SLS: credentials, client, group membership, shard readers, positions.
+"""Everything that speaks to SLS: its calls (`api`), one shard (`shard`), the consumer group (`group`).
 
-The only place that knows the SDK. Decisions (`membership`, `reader`, `positions`, `checkpoints`) are plain
-objects; `heartbeat`, `shard_reader`, `watch` and `consumer` own the threads.
+Decisions (`pull_plan`, `positions`, `membership`, `assigned`) are plain objects; `reader`, `checkpoints`,
+`heartbeat`, `watch` and `consumer` own the threads.
 """

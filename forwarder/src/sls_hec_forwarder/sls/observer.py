@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from sls_hec_forwarder.sls.positions import Lost
+from dataclasses import dataclass
+
+from sls_hec_forwarder.times import iso
 
 
-class Observer:
+@dataclass(frozen=True)
+class Lost:
+    """Logs that were gone before they were read; what is not known is None. Times are unix seconds."""
+
+    cursor: str
+    groups: int | None
+    since: float | None
+    until: float | None
+
+    def __str__(self) -> str:
+        groups = "an unknown number of log groups" if self.groups is None else f"{self.groups} log groups"
+        return f"{groups} received from {_when(self.since)} to {_when(self.until)}"
+
+
+def _when(moment: float | None) -> str:
+    return "an unknown time" if moment is None else iso(moment)
+
+
+class SlsObserver:
     """Called from many threads, on the hot path: overrides are quick and do not raise."""
 
     def lease_started(self, shard: int) -> None:

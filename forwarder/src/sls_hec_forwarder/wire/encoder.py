@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sls_hec_forwarder.wire.events import EventWriter, Frame
 from sls_hec_forwarder.wire.protobuf import WireError, fields
 from sls_hec_forwarder.wire.rules import SOURCE_OF_GROUP, TAG_PREFIX, Rules
-from sls_hec_forwarder.wire.schema import LOG_GROUPS, Group, read_group
+from sls_hec_forwarder.wire.schema import LOG_GROUPS, LogGroup, read_log_group
 from sls_hec_forwarder.wire.text import quoted
 
 __all__ = ["Chunk", "Encoded", "Encoder", "WireError"]
@@ -45,11 +45,11 @@ class Encoder:
         chunk is at most `max_bytes` long, or a single event. Raises WireError if the list is corrupt, and
         then nothing of it is encoded. Logs that the rules filter out are counted, not read.
         """
-        pull = _Pull(self._rules, shard, first_cursor if self._rules.identity else None, max_bytes)
+        encoding = _Encoding(self._rules, shard, first_cursor if self._rules.identity else None, max_bytes)
         for tag, start, end in fields(data, 0, len(data), depth=0):
             if tag == LOG_GROUPS:
-                pull.add(data, read_group(data, start, end))
-        return pull.encoded()
+                encoding.add(data, read_log_group(data, start, end))
+        return encoding.encoded()
 
 
 class _Topic(NamedTuple):
@@ -64,7 +64,7 @@ class _Topic(NamedTuple):
     """Envelope keys that are the same for all logs."""
 
 
-class _Pull:
+class _Encoding:
     def __init__(self, rules: Rules, shard: int, first_cursor: int | None, max_bytes: int) -> None:
         self._rules = rules
         self._shard = shard
@@ -75,7 +75,7 @@ class _Pull:
         self._filtered: dict[str, int] = {}
         self._groups = 0
 
-    def add(self, data: bytes, group: Group) -> None:
+    def add(self, data: bytes, group: LogGroup) -> None:
         topic = self._topics.get(group.topic) or self._new_topic(group.topic)
         if topic.writer is not None:
             frame = self._frame(topic, topic.writer, group)
@@ -113,7 +113,7 @@ class _Pull:
             )
         return self._writers[unfold]
 
-    def _frame(self, topic: _Topic, writer: EventWriter, group: Group) -> Frame:
+    def _frame(self, topic: _Topic, writer: EventWriter, group: LogGroup) -> Frame:
         members = {b'"__topic__"': writer.quoted(group.topic), b'"__source__"': writer.quoted(group.source)}
         for key, value in group.tags:
             members[writer.quoted(b"__tag__:" + key)] = writer.quoted(value)

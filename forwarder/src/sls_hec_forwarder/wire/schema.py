@@ -19,7 +19,7 @@ UINT32 = 0xFFFFFFFF
 """`Time` is a uint32: of a longer varint, protobuf keeps the low 32 bits."""
 
 
-class Group(NamedTuple):
+class LogGroup(NamedTuple):
     """A log group; `logs` are (start, end) of each log's bytes, which nobody has looked into yet."""
 
     topic: bytes
@@ -28,7 +28,7 @@ class Group(NamedTuple):
     logs: list[tuple[int, int]]
 
 
-def read_group(data: bytes, start: int, end: int) -> Group:
+def read_log_group(data: bytes, start: int, end: int) -> LogGroup:
     """The log group at `data[start:end]`. Raises WireError."""
     topic = source = b""
     tags: list[tuple[bytes, bytes]] = []
@@ -42,7 +42,7 @@ def read_group(data: bytes, start: int, end: int) -> Group:
             topic = data[at:stop]
         elif tag == SOURCE:
             source = data[at:stop]
-    return Group(topic, source, tags, logs)
+    return LogGroup(topic, source, tags, logs)
 
 
 def read_pair(data: bytes, start: int, end: int, depth: int) -> tuple[bytes, bytes]:

@@ -1,0 +1,73 @@
+"""Renders docs/health.md from the catalogue: `python -m sls_hec_forwarder.health.health_md`."""
+
+from __future__ import annotations
+
+import sys
+
+from sls_hec_forwarder.health.catalogue import CATALOGUE, ConditionKind, Severity
+
+_HEAD = """# Health
+
+<!-- Made by `python -m sls_hec_forwarder.health.health_md > docs/health.md`; a test compares them. -->
+
+Whatever can stop, delay, divert, repeat or drop events is a condition with a name. Each instance keeps the
+conditions that stand in one place, and everything that shows health reads that place: the log, the line of
+`systemctl status`, `sls-hec-forwarder health`, `/healthz`, the metric `sls_hec_condition` and
+`ansible/status.yml`. So they cannot disagree, and where none shows a condition, there is none.
+
+```console
+$ sls-hec-forwarder health --env-file relay.env
+critical: NOT READY, 2 shards, lag 0 s
+CRITICAL dead_letters https://splunk.example.com:8088 since 2026-11-27T10:12:44Z (870 times): Incorrect \
+index (HTTP 400, code 7); they are saved in RELAY_SPOOL_DIR, others go on; mend the cause, then `replay send`
+```
+
+On a relay host of the appliance the same is `sls-hec-instance <instance> health`. The exit status is 1 while
+a critical condition stands, or from `warning` on with `--fail-on warning`.
+
+- **warning**: look at it today. **critical**: events stand still, go elsewhere or are lost; look at it now.
+- Where the table has a time or a number under *critical*, the warning becomes critical then.
+- A condition that consists of occurrences, such as dead letters, is over after five minutes without one.
+- The log has a line when a condition begins, for each further cause, at the 10th, 100th, 1000th...
+  occurrence, when a warning becomes critical, and when it is over. The name stands in brackets at its end.
+- A number that is not known is shown as unknown, and has no sample in the metrics; it is never shown as 0.
+- `/healthz` is readiness: 200 for a member of the group without a critical condition, else 503; the body is
+  the report as JSON. `/livez` is liveness: it tells only whether the process works.
+"""
+
+_TITLES = {
+    "sls": "SLS: group, reading, checkpoints, credentials",
+    "hec": "The collectors",
+    "relay": "The process",
+}
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [_HEAD]
+    for area, title in _TITLES.items():
+        parts.append(
+            f"\n## {title}\n\n| condition | critical | meaning | the relay | what to do |\n"
+            "| --- | --- | --- | --- | --- |\n"
+        )
+        parts += [_row(kind) for kind in CATALOGUE.values() if kind.area == area]
+    return "".join(parts)
+
+
+def _row(kind: ConditionKind) -> str:
+    cells = (f"`{kind.name}`", _critical(kind), kind.meaning, kind.does, kind.todo)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _critical(kind: ConditionKind) -> str:
+    if kind.severity is Severity.CRITICAL:
+        return "at once"
+    if kind.critical_after is not None:
+        return f"after {kind.critical_after:.0f} s"
+    if kind.critical_count is not None:
+        return f"from {kind.critical_count} on"
+    return "no"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,230 @@
+"""Follows the acknowledgements of one connection: asks for them, and sends again, so often and no more."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Callable
+
+from sls_hec_forwarder.delivery.batcher import Batch
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.hec.api.answers import ACK_DISABLED, Action, Answer, classify
+from sls_hec_forwarder.hec.api.client import Client
+from sls_hec_forwarder.hec.observer import HecObserver
+from sls_hec_forwarder.hec.send.acks import COPIES, Acks, Poll, parse_answers
+from sls_hec_forwarder.hec.send.custody import Custody
+from sls_hec_forwarder.hec.send.outcomes import Outcomes
+from sls_hec_forwarder.http.connection import NoAnswer
+
+
+class Shared:
+    """A condition that several threads have a part in: it stands while any of them has."""
+
+    def __init__(self, conditions: Conditions, name: str, subject: str) -> None:
+        self._conditions = conditions
+        self._name = name
+        self._subject = subject
+        self._who: set[object] = set()
+
+    def begin(self, who: object, text: str) -> None:
+        self._who.add(who)
+        self._conditions.begin(self._name, self._subject, text)
+
+    def end(self, who: object) -> None:
+        if who in self._who:
+            self._who.discard(who)
+            if not self._who:
+                self._conditions.end(self._name, self._subject)
+
+
+class AckTrouble:
+    """The conditions of one endpoint's acknowledgements, shared by its threads."""
+
+    def __init__(self, conditions: Conditions, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.failing = Shared(conditions, "acks_failing", endpoint)
+        self.denied = Shared(conditions, "acks_denied", endpoint)
+        self._conditions = conditions
+
+    def missing(self) -> None:
+        text = "gives no acknowledgement although HEC_ACK=on"
+        self._conditions.begin("acks_missing", self.endpoint, text)
+
+    def given(self) -> None:
+        self._conditions.end("acks_missing", self.endpoint)
+
+
+class Following:
+    """`mode` is auto, on or off. `elsewhere` tells whether another collector is well. Used by one thread."""
+
+    def __init__(
+        self,
+        client: Client,
+        acks: Acks,
+        mode: str,
+        custody: Custody,
+        outcomes: Outcomes,
+        trouble: AckTrouble,
+        observer: HecObserver,
+        elsewhere: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._acks = acks
+        self._mode = mode
+        self._custody = custody
+        self._outcomes = outcomes
+        self._trouble = trouble
+        self._observer = observer
+        self._elsewhere = elsewhere
+        self._clock = clock
+        self._opened = 0
+        # Accepted too often, and there is no id left to ask for.
+        self._held: list[Batch] = []
+        #: Set by another thread: an operator has changed something, what is held is sent once more.
+        self.released = False
+
+    def due_in(self) -> float | None:
+        """Seconds until there is something to do; None when there is nothing."""
+        return self._acks.next_poll(self._clock())
+
+    def choose_channel(self) -> None:
+        """A connection that is new may end at another node, or at the same one in its next life.
+
+        Raises NoAnswer when there is no connection to be had.
+        """
+        self._client.connection.open()
+        if self._client.connection.opened != self._opened:
+            self._opened = self._client.connection.opened
+            self._acks.renew()
+        self._acks.renew_if_idle(self._clock())
+        self._client.channel = self._acks.channel
+
+    def accepted(self, batch: Batch, answer: Answer) -> None:
+        """The collector has taken the batch; it is delivered now, or when acknowledged."""
+        if self._mode == "off":
+            self._outcomes.delivered(batch)
+            return
+        moved = self._client.moved()
+        if moved:
+            self._lost(self._acks.give_up())
+        if answer.ack_id is not None:
+            self._client.sticky = True
+            self._custody.keep(batch)
+            void = self._acks.accepted(batch, answer.ack_id, self._clock())
+            self._custody.release(batch)
+            self._lost(void)
+            self._trouble.given()
+        elif answer.action in (Action.DONE, Action.DONE_SLOW_DOWN) or not self._client.sticky:
+            self._client.sticky = False
+            if self._mode == "on":
+                self._trouble.missing()
+            self._outcomes.delivered(batch)
+        else:  # the part of a refused batch that was taken, without an id to ask for
+            self._outcomes.again(batch, may_have_taken=True)
+        if moved:
+            self._acks.renew()
+
+    def answer_lost(self) -> None:
+        """A post may have got an id that we do not know."""
+        self._lost(self._acks.answer_lost())
+
+    def follow(self) -> None:
+        """Ask, if it is time to."""
+        if self.released:
+            self._release()
+        if self._acks.next_poll(self._clock()) == 0.0:
+            self._drop_revoked()
+            for poll in self._acks.polls(self._clock()):
+                if not self._ask(poll):
+                    break
+            self._lost(self._acks.overdue())
+        elif self._held:
+            self._drop_revoked()
+        self._report()
+
+    def _release(self) -> None:
+        self.released = False
+        held, self._held = self._held, []
+        self._custody.adopt(held)
+        stuck = self._acks.overdue(copies=math.inf)
+        self._custody.adopt(stuck)
+        for batch in [*held, *stuck]:
+            self._send_again(batch)
+
+    def _drop_revoked(self) -> None:
+        gone = self._acks.revoked()
+        gone += [batch for batch in self._held if batch.revoked]
+        if gone:
+            self._held = [batch for batch in self._held if not batch.revoked]
+            self._custody.adopt(gone)
+            for batch in gone:
+                self._outcomes.dropped(batch)
+
+    def _report(self) -> None:
+        stuck = len(self._held) + (self._acks.stuck() if len(self._acks) else 0)
+        if stuck:
+            text = f"{stuck} batches were accepted {COPIES + 1} times each and are not acknowledged"
+            self._trouble.denied.begin(self, text)
+        else:
+            self._trouble.denied.end(self)
+        if not len(self._acks):
+            self._trouble.failing.end(self)
+
+    def _ask(self, poll: Poll) -> bool:
+        """Whether to go on with the next question."""
+        try:
+            response = self._client.acks(poll.channel, poll.ids)
+        except NoAnswer as error:
+            self._no_acks(poll, str(error))
+            self._give_up_if_unreachable()
+            return False
+        if self._client.moved():
+            self._lost(self._acks.give_up())
+            self._acks.renew()
+            return False
+        found = parse_answers(response.body) if response.status == 200 else None
+        if found is None:
+            answer = classify(response.status, response.headers, response.body)
+            if answer.code == ACK_DISABLED:
+                self._lost(self._acks.give_up())
+                self._acks.renew()
+            self._no_acks(poll, self._client.hide(str(answer)))
+            return False
+        self._trouble.failing.end(self)
+        now = self._clock()
+        done = self._acks.answered(poll.channel, found, now)
+        self._custody.adopt(each.batch for each in done)
+        for each in done:
+            events = each.batch.events
+            self._outcomes.delivered(each.batch)
+            self._observer.acknowledged(self._trouble.endpoint, events, now - each.since)
+        return True
+
+    def _no_acks(self, poll: Poll, text: str) -> None:
+        self._acks.unanswered(poll.channel, self._clock())
+        text = f"does not tell what is indexed of {len(self._acks)} batches: {text}"
+        self._trouble.failing.begin(self, text)
+
+    def _give_up_if_unreachable(self) -> None:
+        """A collector that is gone altogether shall not keep what another one can take."""
+        if self._acks.late(self._clock()) and self._elsewhere():
+            answer = self._client.ask_without_events()
+            if not answer.status:
+                self._lost(self._acks.overdue(unreachable_at=self._clock()))
+
+    def _lost(self, batches: list[Batch]) -> None:
+        """Accepted, but not known to the collector, or it cannot be told any more."""
+        self._custody.adopt(batches)
+        for batch in batches:
+            if batch.unacked < COPIES:
+                self._send_again(batch)
+            else:
+                self._held.append(batch)
+                self._custody.release(batch)
+
+    def _send_again(self, batch: Batch) -> None:
+        batch.unacked += 1
+        events = batch.events
+        self._outcomes.again(batch, may_have_taken=True)
+        self._observer.unacknowledged(self._trouble.endpoint, events)

@@ -1,0 +1,126 @@
+"""A batch that something on the way always refuses, a firewall for example, while others pass."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import threading
+import time
+from typing import Callable, Final
+
+from sls_hec_forwarder.delivery.batcher import Batch, Case
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.hec.api.answers import Answer
+from sls_hec_forwarder.wire.envelope import identity
+
+# Refusals of one batch, all while others pass: from the third on it is reported, from the fourth on halved.
+REPORT_AT: Final = 3
+HALVE_AT: Final = 4
+# An event that is refused so often alone, and for so long (seconds), is refused for good.
+BURY_AT: Final = HALVE_AT + 4
+BURY_AFTER: Final = 300.0
+# So many batches refused since the last success are no matter of a single batch any more.
+_MANY: Final = 3
+# So many subjects at once; what is beyond shares one.
+_SUBJECTS: Final = 16
+_FURTHER: Final = "further batches"
+
+
+class Next(enum.Enum):
+    """What to do with a batch that is at fault itself."""
+
+    AGAIN = "send it again"
+    HALVE = "send its halves, to find the event"
+    BURY = "a dead letter"
+
+
+class Evidence:
+    """Whether a refusal is about the batch or about the endpoint. One for each endpoint."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.passes = 0
+        self._refused: set[int] = set()
+
+    def passed(self) -> None:
+        """A batch got through."""
+        self.passes += 1
+        if self._refused:
+            self._refused.clear()
+
+    def refused(self, batch: Batch, path_works: Callable[[], bool]) -> bool:
+        """Whether `batch` is at fault: others got through since its last refusal, or the way is open.
+
+        `path_works` finds out the latter, with a request. With many batches refused and none let through,
+        an open way proves nothing: it may let small requests pass only.
+        """
+        mark, batch.mark = batch.mark, (self.endpoint, self.passes)
+        if len(self._refused) < _MANY:
+            self._refused.add(id(batch))
+        if mark is not None and mark[0] == self.endpoint and mark[1] < self.passes:
+            return True
+        return len(self._refused) < _MANY and path_works()
+
+
+class Refusals:
+    """The batches that are at fault, and what becomes of them. Thread-safe."""
+
+    def __init__(self, conditions: Conditions, clock: Callable[[], float] = time.monotonic) -> None:
+        self._conditions = conditions
+        self._clock = clock
+        self._passed = itertools.count(1)
+        self._passes = 0
+        self._cases: dict[str, Case] = {}
+        self._lock = threading.Lock()
+
+    def passed(self) -> None:
+        """A batch got through, whichever."""
+        self._passes = next(self._passed)
+
+    def refused(self, batch: Batch, endpoint: str, answer: Answer) -> Next:
+        """`batch` was refused once more while others pass."""
+        batch.refused += 1
+        if batch.case is None:
+            if batch.refused < REPORT_AT:
+                return Next.AGAIN
+            self._open(batch)
+        case = batch.case
+        assert case is not None
+        left = "1 event is" if case.left == 1 else f"{case.left} events are"
+        text = f"{endpoint} refuses a batch while others pass; {left} left of it: {answer}"
+        self._conditions.begin("batch_refused", case.subject, text)
+        if batch.refused < HALVE_AT:
+            return Next.AGAIN
+        if batch.events > 1:
+            batch.refused = HALVE_AT - 1
+            return Next.HALVE
+        old = self._clock() - case.begun >= BURY_AFTER
+        if batch.refused >= BURY_AT and old and self._passes > case.passed:
+            return Next.BURY
+        return Next.AGAIN
+
+    def _open(self, batch: Batch) -> None:
+        piece = batch.pieces[0]
+        first = identity(piece.body.partition(b"\n")[0]) or piece.pull.next_cursor
+        subject = f"shard {piece.pull.lease.shard} from {first}"
+        with self._lock:
+            if len(self._cases) >= _SUBJECTS and subject not in self._cases:
+                subject = _FURTHER
+            case = self._cases.get(subject)
+            if case is None:
+                case = self._cases[subject] = Case(subject, self._clock(), self._passes)
+            case.left += batch.events
+            batch.case = case
+
+    def through(self, batch: Batch) -> None:
+        """`batch` was accepted, saved as a dead letter or dropped: it is no trouble any more."""
+        case, batch.case, batch.refused = batch.case, None, 0
+        if case is None:
+            return
+        with self._lock:
+            case.left -= batch.events
+            over = case.left <= 0
+            if over:
+                self._cases.pop(case.subject, None)
+        if over:
+            self._conditions.end("batch_refused", case.subject)

@@ -1,0 +1,170 @@
+"""One sending thread and its connection: takes, posts, settles."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Callable, Final
+
+from sls_hec_forwarder.delivery.batcher import Batch
+from sls_hec_forwarder.health.conditions import Conditions
+from sls_hec_forwarder.hec.api.answers import Action, Answer
+from sls_hec_forwarder.hec.api.client import Client, no_answer
+from sls_hec_forwarder.hec.api.token import Token
+from sls_hec_forwarder.hec.observer import HecObserver
+from sls_hec_forwarder.hec.send.custody import Custody
+from sls_hec_forwarder.hec.send.endpoints import Endpoint, Ticket
+from sls_hec_forwarder.hec.send.following import Following
+from sls_hec_forwarder.hec.send.outcomes import Outcomes
+from sls_hec_forwarder.http.connection import NoAnswer
+
+_log = logging.getLogger(__name__)
+
+# Longest wait before a thread looks again whether it has to stop or to ask for acknowledgements.
+_TURN: Final = 1.0
+# A batch of a shard that may be another consumer's by now is looked at again after this time.
+_SUSPENDED: Final = 0.5
+# While nothing is answered, each so many-th try carries an event: what stops empty requests may let it pass.
+_TRY_AN_EVENT: Final = 5
+# A refusal that took longer (seconds) is not followed by another request to find out whose fault it is.
+_QUICK: Final = 5.0
+
+
+class Worker(threading.Thread):
+    """Belongs to one endpoint."""
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        client: Client,
+        custody: Custody,
+        outcomes: Outcomes,
+        following: Following,
+        token: Token,
+        conditions: Conditions,
+        observer: HecObserver,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self._endpoint = endpoint
+        self._client = client
+        self._custody = custody
+        self._outcomes = outcomes
+        self.following = following
+        self._token = token
+        self._conditions = conditions
+        self._observer = observer
+        self._clock = clock
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End soon, whatever it waits for."""
+        self._stopping.set()
+        self._client.connection.abort()
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._turn()
+            except Exception as error:  # noqa: BLE001, PERF203 - a defect must not end the thread
+                _log.exception("%s: unexpected error; its events are sent again", self.name)
+                self._conditions.begin("thread_failing", self.name, repr(error)[:200])
+                self._stopping.wait(_TURN)
+            else:
+                self._conditions.end("thread_failing", self.name)
+        self._client.connection.close()
+
+    def _turn(self) -> None:
+        for left in self._custody.left():  # an error came between; nobody knows how far it got
+            self._outcomes.again(left, may_have_taken=True)
+        self.following.follow()
+        ticket = self._endpoint.enter(self._patience())
+        if ticket is None:
+            return
+        batch: Batch | None = None
+        answer, seconds, at_fault = None, 0.0, False
+        try:
+            answer = self._unanswered()
+            batch = self._take(ticket) if answer is None else None
+            if batch is not None:
+                answer, seconds = self._attempt(batch)
+                at_fault = self._is_at_fault(batch, answer, seconds)
+        finally:
+            # Before the batch goes back, so that no other thread tries it where it has just failed.
+            said = None if self._stopping.is_set() or at_fault else answer
+            self._endpoint.leave(ticket, said, seconds)
+        if batch is not None and answer is not None:
+            self._settle(batch, answer, at_fault)
+
+    def _patience(self) -> float:
+        due = self.following.due_in()
+        return _TURN if due is None else min(_TURN, due)
+
+    def _unanswered(self) -> Answer | None:
+        """Who gave no answer last time shall not keep a batch waiting for as long again; None: it answers."""
+        if not self._endpoint.silent or self._tries_an_event:
+            return None
+        answer = self._client.ask_without_events()
+        return None if answer.status else answer
+
+    @property
+    def _tries_an_event(self) -> bool:
+        silent = self._endpoint.silent
+        return silent > 0 and silent % _TRY_AN_EVENT == 0
+
+    def _take(self, ticket: Ticket) -> Batch | None:
+        """What is to be sent next and is still ours to send; asked before every attempt."""
+        batch = self._custody.take(self._patience())
+        if batch is None:
+            return None
+        if self._stopping.is_set() or not self._endpoint.usable(ticket):
+            self._custody.put_back(batch, 0.0)
+            return None
+        gone = batch.split_revoked()
+        if gone is not None:
+            kept = [batch] if batch.pieces else []
+            self._custody.divide(batch, [gone, *kept])
+            self._outcomes.dropped(gone)
+            if not kept:
+                return None
+        if batch.suspended:
+            self._custody.put_back(batch, _SUSPENDED)
+            return None
+        if self._tries_an_event and batch.events > 1:
+            rest = batch.cut(1)
+            self._custody.adopt([rest])
+            self._custody.put_back(rest, 0.0)
+        return batch
+
+    def _attempt(self, batch: Batch) -> tuple[Answer, float]:
+        if self._endpoint.holding:
+            self._token.reread()
+        body = batch.body()
+        started = self._clock()
+        try:
+            self.following.choose_channel()
+            answer, wire, seconds = self._client.post(body)
+        except NoAnswer as error:
+            answer, wire, seconds = no_answer(error), 0, self._clock() - started
+        self._observer.sent(
+            self._endpoint.name, answer.status, answer.code, batch.events, len(body), wire, seconds
+        )
+        return answer, seconds
+
+    def _is_at_fault(self, batch: Batch, answer: Answer, seconds: float) -> bool:
+        """Whether `batch` was refused because of what is in it, while others pass."""
+        if answer.action in (Action.DONE, Action.DONE_SLOW_DOWN):
+            self._endpoint.evidence.passed()
+            return False
+        if not answer.may_be_the_body or self._stopping.is_set():
+            return False
+        return self._endpoint.evidence.refused(
+            batch, lambda: seconds < _QUICK and self._client.ask_without_events().path_works
+        )
+
+    def _settle(self, batch: Batch, answer: Answer, at_fault: bool) -> None:
+        if not answer.status and answer.may_have_taken:
+            self.following.answer_lost()
+        self._outcomes.settle(batch, answer, lambda taken: self.following.accepted(taken, answer), at_fault)

@@ -1,0 +1,51 @@
+"""Renders docs/metrics.md from the table: `python -m sls_hec_forwarder.metrics.metrics_md`."""
+
+from __future__ import annotations
+
+import sys
+
+from sls_hec_forwarder.metrics.table import TABLE, Definition
+
+_HEAD = """# Metrics
+
+<!-- Made by `python -m sls_hec_forwarder.metrics.metrics_md > docs/metrics.md`; a test compares them. -->
+
+With `RELAY_METRICS` set to a port or to `unix:/path`, each instance of the relay serves the Prometheus text
+format at `/metrics`, on loopback or that socket only. `/healthz` answers 200 while the instance is ready: a
+member of its consumer group, and no critical [condition](health.md) stands; else 503. Its body is the health
+report as JSON either way. `/livez` answers 200 while the process itself works, whatever the world around it
+does: a supervisor that restarts it may ask that. Nothing else is served.
+
+A client has 5 s for a whole exchange, and a slow one delays no other; of more than 16 at once the oldest is
+cut off. On a port, a request has to name this machine as its host: `localhost`, `127.0.0.1` or `[::1]`, with
+any port; for another name it gets 421, so that no web page can read the metrics through a browser on the
+host. The unix socket takes any name.
+
+Values of labels that log writers or servers choose are printable and at most 120 characters long. Where one
+had to be changed for that, it ends in `~` and a digest.
+
+Beside these there are the `process_*` metrics (CPU, memory, file descriptors) of the official Prometheus
+client. Counters begin at 0 with the process.
+
+What to watch first: `sls_hec_ready` is 0 when somebody has to act, and `sls_hec_condition` says why.
+`sls_hec_shard_lag_seconds` grows when the relay or the collector is too slow. Any increase of
+`sls_hec_expired_ranges_total` or `sls_hec_discarded_events_total` is lost data.
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [_HEAD]
+    for title, definitions in TABLE.items():
+        parts.append(f"\n## {title}\n\n| metric | kind | labels | meaning |\n| --- | --- | --- | --- |\n")
+        parts += [_row(definition) for definition in definitions]
+    return "".join(parts)
+
+
+def _row(definition: Definition) -> str:
+    labels = ", ".join(f"`{label}`" for label in definition.labels)
+    return f"| `{definition.name}` | {definition.kind} | {labels} | {definition.help} |\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

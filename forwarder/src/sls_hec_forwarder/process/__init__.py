@@ -1,0 +1,1 @@
+"""The process and its surroundings: signals, systemd, its log, standard error, memory allocation."""

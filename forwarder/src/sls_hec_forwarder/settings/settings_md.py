@@ -1,0 +1,63 @@
+"""Renders docs/settings.md from the settings: `python -m sls_hec_forwarder.settings.settings_md`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from sls_hec_forwarder.settings.model import SECTIONS, Spec, specs
+from sls_hec_forwarder.settings.parse import expected, text_of
+
+_TITLES = {
+    "sls": "Where logs come from",
+    "hec": "Where events go",
+    "relay": "The relay itself",
+}
+
+_HEAD = """# Settings
+
+<!-- Made by `python -m sls_hec_forwarder.settings.settings_md > docs/settings.md`; a test compares them. -->
+
+Every setting is an environment variable, and an empty one counts as not set. Each instance of the relay has
+one environment file, in the syntax of systemd's `EnvironmentFile`. All settings are read once at start.
+Wrong values, unknown names and values that do not go together are told in one go, each by its name with what
+was expected, and the relay exits with status 2 before it touches anything. `sls-hec-forwarder check` does the
+same, and then tries the settings out.
+
+Settings marked *file* can come from a file: `HEC_TOKEN_FILE=/path` in place of `HEC_TOKEN`. A relative path
+is looked for in `$CREDENTIALS_DIRECTORY`, where systemd puts a service's credentials. A line feed at the end
+does not count. SIGHUP reads these files again. Secrets are never shown, neither in logs nor in messages.
+
+Flags are `true` or `false`; `yes`, `no`, `on`, `off`, `1` and `0` do as well. Times need their zone
+(`2026-01-31T08:00:00+08:00`) or are unix seconds, and mean the time at which SLS received a log.
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [_HEAD]
+    for key, section in SECTIONS.items():
+        parts.append(
+            f"\n## {_TITLES[key]}\n\n"
+            "| setting | what it is | expected | default |\n| --- | --- | --- | --- |\n"
+        )
+        parts += [_row(spec, field.default) for field, spec in specs(section)]
+    return "".join(parts)
+
+
+def _row(spec: Spec, default: Any) -> str:
+    marks = [mark for mark, is_set in (("secret", spec.secret), ("file", spec.file)) if is_set]
+    name = f"`{spec.name}`" + (f" ({', '.join(marks)})" if marks else "")
+    cells = (name, spec.help, expected(spec), _default(spec, default))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _default(spec: Spec, default: Any) -> str:
+    if spec.required:
+        return "**required**"
+    text = text_of(spec.kind, default)
+    return f"`{text}`" if text else "unset"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,189 @@
+"""Moves the checkpoints of a consumer group that nobody works in: first a plan, then the deed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from sls_hec_forwarder.errors import OperatorError
+from sls_hec_forwarder.sls.api import cursor as cursors
+from sls_hec_forwarder.sls.api.client import SlsClient
+from sls_hec_forwarder.sls.api.errors import CursorInvalid
+from sls_hec_forwarder.sls.api.read_client import Checkpoint, ReadClient
+from sls_hec_forwarder.sls.shard.positions import unix_seconds
+
+#: The name that the writes are made under. Where SLS shows who wrote a checkpoint, and not who holds the
+#: shard, this is no member.
+CONSUMER = "sls-hec-forwarder-reset"
+
+
+class Impossible(OperatorError):
+    """What is asked for cannot be done; the message says why."""
+
+
+class MembersAlive(OperatorError):
+    """Somebody works in the group: moved under their hands, checkpoints would be overwritten again."""
+
+    def __init__(self, members: dict[str, list[int]], timeout: int) -> None:
+        held = "; ".join(
+            f"{name} (shard{'s' * (len(shards) > 1)} {', '.join(map(str, shards))})"
+            for name, shards in sorted(members.items())
+        )
+        super().__init__(
+            f"nothing is changed: the group has members: {held}; stop them on all hosts, with "
+            f"`ansible-playbook ansible/pause.yml`, then wait {timeout} s: SLS forgets members after the "
+            "group's time-out"
+        )
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place in a shard; `time` is when SLS received the log group there (unix seconds), None at the end."""
+
+    cursor: str
+    time: int | None
+
+
+@dataclass(frozen=True)
+class Move:
+    """What is to happen to one shard. `before` is None without a checkpoint.
+
+    `groups`: log groups that are skipped, or below 0 repeated; None when `before` is outside what the shard
+    holds, such as expired, or of a logstore of that name before, so that the two cannot be compared.
+    """
+
+    shard: int
+    before: Spot | None
+    after: Spot
+    groups: int | None
+    outside: bool = False
+
+    @property
+    def seconds(self) -> int | None:
+        """Time that is skipped, or below 0 repeated, as far as SLS tells the times of both places."""
+        if self.before is None or self.before.time is None or self.after.time is None:
+            return None
+        return self.after.time - self.before.time
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to happen; `members` (name to shards) are alive, so it must not happen now. `timeout` in s."""
+
+    moves: tuple[Move, ...]
+    members: dict[str, list[int]]
+    timeout: int
+
+
+def plan(client: ReadClient, to: str, shards: Collection[int] = ()) -> Plan:
+    """Look, and change nothing. `to` as in the setting SLS_START_POSITION, or a cursor.
+
+    `shards` are all if none is given. Raises SlsError, and Impossible for a shard or a cursor that there is
+    not.
+    """
+    name = client.settings.group
+    group = next((each for each in client.list_groups() if each.name == name), None)
+    if group is None:
+        raise Impossible(
+            f"{client.place} has no consumer group {name}: there is nothing to reset; `run` creates the "
+            "group and starts at SLS_START_POSITION"
+        )
+    there = sorted(each.shard for each in client.list_shards())
+    unknown = sorted(set(shards) - set(there))
+    if unknown:
+        raise Impossible(
+            f"{client.place} has no shard {', '.join(map(str, unknown))}; there are: "
+            f"{', '.join(map(str, there))}"
+        )
+    wanted = sorted(set(shards)) or there
+    at = _moment(to)
+    if at is None and len(wanted) != 1:
+        raise Impossible(
+            f"a cursor is a place in one shard: say which with --shard, out of {', '.join(map(str, wanted))}"
+        )
+    saved = client.checkpoints()
+    moves = tuple(_move(client, shard, at, to, saved.get(shard)) for shard in wanted)
+    return Plan(moves, members(saved), group.timeout)
+
+
+def members(saved: dict[int, Checkpoint]) -> dict[str, list[int]]:
+    """Who owns shards, by the group's checkpoints: SLS lists no members otherwise."""
+    found: dict[str, list[int]] = {}
+    for shard, each in sorted(saved.items()):
+        if each.owner and each.owner != CONSUMER:
+            found.setdefault(each.owner, []).append(shard)
+    return found
+
+
+def _moment(to: str) -> str | int | None:
+    """What SLS gives a cursor for; None: `to` is a cursor itself."""
+    if to in ("begin", "end"):
+        return to
+    try:
+        return unix_seconds(to)
+    except ValueError:
+        return None
+
+
+def _move(client: ReadClient, shard: int, at: str | int | None, to: str, saved: Checkpoint | None) -> Move:
+    begin, end = client.cursor(shard, "begin"), client.cursor(shard, "end")
+    cursor = to if at is None else client.cursor(shard, at)
+    if not _within(begin, cursor, end):
+        raise Impossible(
+            f"shard {shard}: {cursor} is no cursor of it; it holds {begin} ({cursors.decode(begin)}) to "
+            f"{end} ({cursors.decode(end)})"
+        )
+    after = _spot(client, shard, cursor, end)
+    if saved is None or not saved.cursor:
+        return Move(shard, None, after, None)
+    if not _within(begin, saved.cursor, end):
+        return Move(shard, Spot(saved.cursor, None), after, None, outside=True)
+    before = _spot(client, shard, saved.cursor, end)
+    return Move(shard, before, after, cursors.distance(saved.cursor, cursor))
+
+
+def _within(begin: str, cursor: str, end: str) -> bool:
+    try:
+        return cursors.decode(begin) <= cursors.decode(cursor) <= cursors.decode(end)
+    except ValueError:
+        return False
+
+
+def _spot(client: ReadClient, shard: int, cursor: str, end: str) -> Spot:
+    if cursors.distance(cursor, end) == 0:
+        return Spot(cursor, None)
+    try:
+        return Spot(cursor, client.cursor_time(shard, cursor))
+    except CursorInvalid as problem:  # retention may just have passed it
+        raise Impossible(f"shard {shard}: SLS does not know the cursor {cursor}: {problem}") from problem
+
+
+def carry_out(client: SlsClient, planned: Plan) -> Iterator[Move]:
+    """Save each new checkpoint and read it back; each move when it is done.
+
+    Before each it is looked again whether anybody works in the group or has moved a checkpoint meanwhile.
+    Raises MembersAlive, Impossible and SlsError; what was told as done by then is done.
+    """
+    for move in planned.moves:
+        saved = client.checkpoints()
+        alive = members(saved)
+        if alive:
+            raise MembersAlive(alive, planned.timeout)
+        current = saved[move.shard].cursor if move.shard in saved else ""
+        expected = move.before.cursor if move.before else ""
+        if current != expected:
+            raise Impossible(
+                f"shard {move.shard}: its checkpoint is {current or 'none'} now and not {expected or 'none'}"
+                ": somebody moved it meanwhile; look again"
+            )
+        client.save_checkpoint(move.shard, move.after.cursor, force=True)
+        found = client.checkpoint(move.shard).cursor
+        if found != move.after.cursor:
+            raise Impossible(
+                f"shard {move.shard}: saved {move.after.cursor}, but SLS has {found or 'none'} now"
+            )
+        yield move
+    alive = members(client.checkpoints())
+    if alive:
+        names = ", ".join(sorted(alive))
+        raise Impossible(f"joined meanwhile, and may have read from the old checkpoints: {names}; look again")

@@ -1,0 +1,1 @@
+"""One shard that this process holds: where to start, pulling, and the checkpoint."""

@@ -1,0 +1,167 @@
+"""How far every shard of the group was delivered, as far as this member knows. No network.
+
+SLS keeps the checkpoints with the consumer group: whoever deletes the group deletes them. Each member
+therefore remembers its own shards exactly, by their leases, and those of the others as they were at the last
+look. A remembered position never lies beyond what was delivered, so that reading from it skips nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Callable
+
+from sls_hec_forwarder.delivery.lease import Lease
+from sls_hec_forwarder.sls.api import cursor as cursors
+from sls_hec_forwarder.sls.api.client import Checkpoint, Shard
+
+
+@dataclass(frozen=True)
+class Position:
+    """`own`: this member was the last that held the shard, so nobody knows it better.
+
+    `since`: when this member began to hold it, on the memory's clock; None if it did not.
+    """
+
+    cursor: str
+    own: bool
+    since: float | None = None
+    held: bool = False
+
+
+class _Held:
+    """A shard that this member holds, or held last. Its lease may still learn of deliveries when it ended.
+
+    `handed_over`: it was given up in good order, so its next owner knows it better, once it has begun.
+    """
+
+    def __init__(self, lease: Lease, since: float) -> None:
+        self.lease = lease
+        self.since = since
+        self.handed_over = False
+
+
+class Memory:
+    """Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._held: dict[int, _Held] = {}
+        self._seen: dict[int, str] = {}
+        self._created: dict[int, int] = {}
+        self._renewed: set[int] = set()
+        self._lost_at: float | None = None
+        self._lock = threading.Lock()
+
+    # What happens
+
+    def hold(self, lease: Lease) -> None:
+        """This member begins to hold a shard."""
+        with self._lock:
+            self._held[lease.shard] = _Held(lease, self._clock())
+
+    def handed_over(self, lease: Lease) -> None:
+        """The shard was given up in good order."""
+        with self._lock:
+            held = self._held.get(lease.shard)
+            if held is not None and held.lease is lease:
+                held.handed_over = True
+
+    def looked(self, checkpoints: Iterable[Checkpoint], consumer: str) -> None:
+        """The group's checkpoints as SLS has them now. Empty ones say nothing: the group may be new."""
+        with self._lock:
+            for each in checkpoints:
+                held = self._held.get(each.shard)
+                if not each.cursor or (held is not None and not held.lease.revoked):
+                    continue
+                if held is not None and each.owner in ("", consumer):
+                    continue  # what it delivered may be ahead of what it could save
+                self._held.pop(each.shard, None)
+                self._seen[each.shard] = each.cursor
+
+    def moved(self, shard: int, cursor: str) -> None:
+        """Somebody set the checkpoint: that is the position now, whatever was delivered."""
+        with self._lock:
+            self._held.pop(shard, None)
+            self._seen[shard] = cursor
+
+    def group_lost(self) -> None:
+        """The consumer group was found missing, or without its checkpoints."""
+        with self._lock:
+            self._lost_at = self._clock()
+
+    def listed(self, shards: Iterable[Shard]) -> list[int]:
+        """The shards of the logstore. Those that are not the ones of before are forgotten, and returned.
+
+        The shards of a logstore that was deleted and created again have the same numbers, but another
+        createTime; their cursors have nothing to do with those of before.
+        """
+        renewed = []
+        created = {each.shard: each.created for each in shards}
+        with self._lock:
+            for shard, when in created.items():
+                if self._created.get(shard, when) != when:
+                    renewed.append(shard)
+                    self._held.pop(shard, None)
+            self._renewed.update(renewed)
+            if created:  # of shards that are gone nothing is kept, however many there were
+                self._created = created
+                self._renewed &= created.keys()
+                self._seen = {
+                    shard: cursor
+                    for shard, cursor in self._seen.items()
+                    if shard in created and shard not in renewed
+                }
+        return renewed
+
+    # What is known
+
+    def position(self, shard: int) -> Position | None:
+        """How far the shard was delivered; None when that is not known."""
+        with self._lock:
+            held = self._held.get(shard)
+            if held is not None:
+                lease = held.lease
+                own = not held.handed_over
+                return Position(lease.committed, own=own, since=held.since, held=not lease.revoked)
+            seen = self._seen.get(shard)
+            return None if seen is None else Position(seen, own=False)
+
+    def own(self) -> dict[int, Position]:
+        """The shards that this member was the last to hold."""
+        return {shard: known for shard, known in self._last_held().items() if known.own}
+
+    def left(self) -> dict[int, Position]:
+        """The shards that this member handed over, and that nobody has been seen to save since."""
+        return {shard: known for shard, known in self._last_held().items() if not known.own}
+
+    def _last_held(self) -> dict[int, Position]:
+        with self._lock:
+            numbers = list(self._held)
+        found = {shard: self.position(shard) for shard in numbers}
+        return {shard: known for shard, known in found.items() if known is not None}
+
+    def created(self, shard: int) -> int | None:
+        """When the shard was made (unix seconds), as listed last."""
+        with self._lock:
+            return self._created.get(shard)
+
+    def group_was_lost(self, within: float) -> bool:
+        """The group was found missing in the last `within` seconds: its members are restoring checkpoints."""
+        with self._lock:
+            return self._lost_at is not None and self._clock() - self._lost_at <= within
+
+    def renewed(self, shard: int) -> bool:
+        """The shard is one of a logstore that was created again while this process ran."""
+        with self._lock:
+            return shard in self._renewed
+
+
+def behind(cursor: str, other: str) -> bool:
+    """`cursor` is empty or surely before `other`."""
+    if not cursor:
+        return True
+    groups = cursors.distance(cursor, other)
+    return groups is not None and groups > 0
