@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sls_hec_forwarder.sls import cursor as cursors
-from sls_hec_forwarder.sls import shard_reader
+from sls_hec_forwarder.sls import reading
 from sls_hec_forwarder.sls.errors import AuthFailed, GroupQuotaExceeded
-from sls_hec_forwarder.sls.shard_reader import Phase
+from sls_hec_forwarder.sls.open_shard import Phase
 from sls_hec_forwarder.wire.protobuf import WireError
 from sls_hec_standins.http import Fault
 
@@ -533,7 +533,7 @@ UNSAVED, EVENT, PULLED = 20_000, 24, 40 * 30
 def test_an_event_that_is_never_delivered_holds_its_shard_at_the_bound_and_no_other(
     cloud: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard_reader, "_STUCK_AFTER", 1.0)
+    monkeypatch.setattr(reading, "_STUCK_AFTER", 1.0)
     cloud.make(shards=2)
     for shard in range(2):
         cloud.put(shard, groups=300)
@@ -556,7 +556,7 @@ def test_an_event_that_is_never_delivered_holds_its_shard_at_the_bound_and_no_ot
 def test_checkpoints_that_cannot_be_saved_hold_their_shards_at_the_bound(
     cloud: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch, bound: dict[str, float]
 ) -> None:
-    monkeypatch.setattr(shard_reader, "_STUCK_AFTER", 1.0)
+    monkeypatch.setattr(reading, "_STUCK_AFTER", 1.0)
     cloud.make(shards=1)
     cloud.put(0)
     member = cloud.member(relay=bound, fetch_count=10)

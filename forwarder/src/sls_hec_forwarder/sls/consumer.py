@@ -24,9 +24,11 @@ from sls_hec_forwarder.sls.heartbeat import Heartbeat
 from sls_hec_forwarder.sls.membership import Action, Do, fence_timeout
 from sls_hec_forwarder.sls.memory import Memory
 from sls_hec_forwarder.sls.observer import Observer
+from sls_hec_forwarder.sls.open_shard import Phase
 from sls_hec_forwarder.sls.positions import Positions
 from sls_hec_forwarder.sls.restore import Restorer
-from sls_hec_forwarder.sls.shard_reader import Encode, Phase, ShardReader, Surroundings
+from sls_hec_forwarder.sls.shard_reader import ShardReader
+from sls_hec_forwarder.sls.surroundings import Encode, Surroundings
 from sls_hec_forwarder.sls.watch import WATCH_INTERVAL, Watch
 
 #: A heartbeat's time-out (seconds): a second try has to fit in before the group loses patience.
@@ -341,15 +343,16 @@ class Consumer:
         return [self._state(reader) for _, reader in readers]
 
     def _state(self, reader: ShardReader) -> ShardState:
-        plan, lease, saver = reader.plan, reader.lease, reader.saver
-        if plan is None or lease is None or saver is None:
-            return ShardState(reader.shard, reader.phase, "", "", "", 0, None, None)
+        phase, opened = reader.phase, reader.opened
+        if opened is None:
+            return ShardState(reader.shard, phase, "", "", "", 0, None, None)
+        plan, lease, last_pull = opened.plan, opened.lease, opened.last_pull
         lag: float | None = None
-        seen = reader.last_pull is not None and self._clock() - reader.last_pull < _FRESH
-        fresh = seen and not reader.pull_failing
+        seen = last_pull is not None and self._clock() - last_pull < _FRESH
+        fresh = seen and not opened.trouble.failing  # a pull that failed since says nothing of the end
         if plan.finished or (plan.caught_up and fresh):
             lag = 0.0
-        elif reader.phase is not Phase.EXPIRED and not plan.caught_up and plan.cursor_time is not None:
+        elif phase is not Phase.EXPIRED and not plan.caught_up and plan.cursor_time is not None:
             lag = max(0.0, self._wall() - (self._client.clock_skew or 0.0) - plan.cursor_time)
         started = lease.oldest_started
         oldest = None if started is None else max(0.0, self._clock() - started)
@@ -357,10 +360,10 @@ class Consumer:
             lag = max(lag, oldest)  # logs that were pulled are at least as old
         return ShardState(
             shard=reader.shard,
-            phase=reader.phase,
+            phase=phase,
             cursor=plan.cursor,
             committed=lease.committed,
-            saved=saver.saved,
+            saved=opened.saver.saved,
             pulls_in_flight=lease.pulls_in_flight,
             lag=lag,
             oldest=oldest,
