@@ -139,9 +139,9 @@ class Consumer:
         watch = self._watch = Watch(
             self._client,
             group,
-            self._positions,
-            self._memory,
-            restorer,
+            positions=self._positions,
+            memory=self._memory,
+            restorer=restorer,
             observer=self._observer,
             conditions=self._conditions,
             timeout_changed=heartbeat.group_timeout_changed,
