@@ -173,6 +173,33 @@ def test_member_that_the_server_dropped_joins_again_at_once(cloud: Any, eventual
     assert sorted(member.seen.ended) == [(0, "revoked"), (1, "revoked")]
 
 
+def test_reader_that_ends_late_ends_no_condition_of_the_next_one(cloud: Any, eventually: Any) -> None:
+    """It is still busy with a pull while the shard was revoked, assigned anew, and is stopped there."""
+    cloud.make(shards=1)
+    good, busy, go_on = cloud.encoder(), threading.Event(), threading.Event()
+
+    def encode(raw: bytes, shard: int, first: int | None) -> Any:
+        busy.set()
+        assert go_on.wait(60)
+        return good(raw, shard, first)
+
+    cloud.put(0, groups=10)
+    member = cloud.member(encode=encode, expired="stop")
+    assert busy.wait(60)
+    with cloud.store.lock:
+        shard = cloud.store.shards[0]
+        shard.expire_to(shard.first + 8)
+    cloud.standin.faults.add(Fault("kick", times=1))
+    eventually(lambda: member.conditions.stands("shard_stopped", "shard 0"))
+    assert member.seen.ended == []
+    go_on.set()
+    eventually(lambda: member.seen.ended == [(0, "revoked")])
+    eventually(lambda: sum(each.name == "sls-shard-0" for each in threading.enumerate()) == 1)
+    assert member.conditions.stands("shard_stopped", "shard 0")
+    assert member.stop()
+    assert not member.conditions.stands("shard_stopped", "shard 0")
+
+
 def test_heartbeats_that_fail_for_less_than_the_time_out_change_nothing(cloud: Any, eventually: Any) -> None:
     cloud.make(shards=2)
     member = cloud.member(group_timeout=30)

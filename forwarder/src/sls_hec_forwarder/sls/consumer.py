@@ -27,6 +27,7 @@ from sls_hec_forwarder.sls.observer import Observer
 from sls_hec_forwarder.sls.open_shard import Phase
 from sls_hec_forwarder.sls.positions import Positions
 from sls_hec_forwarder.sls.restore import Restorer
+from sls_hec_forwarder.sls.shard_conditions import Claims
 from sls_hec_forwarder.sls.shard_reader import ShardReader
 from sls_hec_forwarder.sls.surroundings import Encode, Surroundings
 from sls_hec_forwarder.sls.watch import WATCH_INTERVAL, Watch
@@ -97,6 +98,7 @@ class Consumer:
         )
         self._unsaved = Unsaved(settings.relay.bytes_unsaved, settings.relay.time_unsaved)
         self._memory = Memory(clock)
+        self._claims = Claims(conditions)
         self._positions = Positions(sls, self._client, wall, self._memory)
         self._checkpoints = Checkpoints(
             settings.relay.checkpoint_interval, self._client.checkpoints, conditions
@@ -163,6 +165,7 @@ class Consumer:
             permits=threading.Semaphore(self._settings.relay.pulls),
             observer=self._observer,
             conditions=self._conditions,
+            claims=self._claims,
             unsaved=self._unsaved,
             memory=self._memory,
             group_lost=self._group_lost,

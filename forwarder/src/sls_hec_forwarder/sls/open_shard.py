@@ -7,11 +7,12 @@ import threading
 from dataclasses import dataclass
 from typing import Callable
 
-from sls_hec_forwarder.delivery.lease import Fence, Lease
-from sls_hec_forwarder.delivery.unsaved import Unsaved
+from sls_hec_forwarder.delivery.lease import Lease
 from sls_hec_forwarder.sls.checkpoints import Saver
 from sls_hec_forwarder.sls.positions import Start
 from sls_hec_forwarder.sls.reader import Reader
+from sls_hec_forwarder.sls.shard_conditions import ShardConditions
+from sls_hec_forwarder.sls.surroundings import Surroundings
 from sls_hec_forwarder.sls.trouble import Trouble
 
 
@@ -38,6 +39,8 @@ class OpenShard:
     saver: Saver
     #: Pulls that fail.
     trouble: Trouble
+    #: What else stands of it.
+    conditions: ShardConditions
     #: When the cursor was last known to be one of the shard, in unix seconds.
     valid: float
     phase: Phase = Phase.READING
@@ -59,9 +62,13 @@ class OpenShard:
 
 
 class Leave:
-    """Tells a reader from outside to leave its shard, and holds the lease that this may end. Thread-safe."""
+    """Tells a reader from outside to leave its shard, and holds the lease that this may end. Thread-safe.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    `term` is that of the membership.
+    """
+
+    def __init__(self, term: int, clock: Callable[[], float]) -> None:
+        self._term = term
         self._clock = clock
         self._told = threading.Event()
         self._revoked = False
@@ -87,11 +94,11 @@ class Leave:
         if self._lease is not None:
             self._lease.revoke()
 
-    def lease(self, shard: int, cursor: str, fence: Fence, unsaved: Unsaved) -> Lease | None:
+    def lease(self, shard: int, cursor: str, around: Surroundings) -> Lease | None:
         """Begin the lease; None if the shard was revoked before that."""
         with self._lock:
             if not self._revoked:
-                self._lease = Lease(shard, cursor, fence, unsaved)
+                self._lease = Lease(shard, cursor, around.fence, around.unsaved, term=self._term)
             return self._lease
 
     @property

@@ -12,6 +12,7 @@ from sls_hec_forwarder.sls.errors import GroupMissing, NotMember, SlsError
 from sls_hec_forwarder.sls.open_shard import Leave, OpenShard
 from sls_hec_forwarder.sls.positions import Origin, Start
 from sls_hec_forwarder.sls.reader import Reader
+from sls_hec_forwarder.sls.shard_conditions import ShardConditions
 from sls_hec_forwarder.sls.surroundings import Surroundings
 from sls_hec_forwarder.sls.trouble import Trouble, recreated
 
@@ -31,6 +32,8 @@ class Opening:
         self._around = around
         self._leave = leave
         self._subject = f"shard {shard}"
+        #: What stands of the shard, from here to the end of the reader.
+        self.conditions = ShardConditions(around.claims, shard)
         #: Starts that fail.
         self.trouble = Trouble(around.conditions, "start_failing", self._subject)
 
@@ -60,7 +63,7 @@ class Opening:
                 self._leave.wait(backoff.next())
             else:
                 self.trouble.over()
-                around.conditions.end("checkpoint_awaited", self._subject)
+                self.conditions.end("checkpoint_awaited")
                 return self._begin(start)
         return None
 
@@ -79,12 +82,12 @@ class Opening:
         if waited >= around.group_timeout():
             return False
         text = f"the new consumer group has no checkpoint of it; {known}"
-        around.conditions.measured("checkpoint_awaited", self._subject, text)
+        self.conditions.measured("checkpoint_awaited", text)
         return True
 
     def _begin(self, start: Start) -> OpenShard | None:
         around = self._around
-        lease = self._leave.lease(self._shard, start.cursor, around.fence, around.unsaved)
+        lease = self._leave.lease(self._shard, start.cursor, around)
         if lease is None:
             return None
         around.memory.hold(lease)
@@ -106,6 +109,7 @@ class Opening:
             plan=Reader(start.cursor, settings.fetch_interval, settings.fetch_count),
             saver=saver,
             trouble=Trouble(around.conditions, "pull_failing", self._subject),
+            conditions=self.conditions,
             valid=start.updated,
         )
         around.checkpoints.add(saver)
@@ -145,7 +149,7 @@ class Opening:
         else:
             effect = f"{-groups} log groups are SKIPPED"
         moved = f"the checkpoint from {lease.committed} to {cursor}: {effect}"
-        around.memory.moved(self._shard, cursor)
+        around.memory.moved(lease, cursor)
         if restored:
             around.conditions.occurred("group_restored", self._subject, f"another member restored {moved}")
         else:

@@ -58,21 +58,21 @@ class Reading:
 
     def _has_room(self) -> bool:
         """Whether more may be pulled, by what a crash would repeat; saves the checkpoint where that helps."""
-        shard, conditions = self._shard, self._around.conditions
+        shard = self._shard
         lease, saver = shard.lease, shard.saver
         now = self._around.clock()
         if (lease.should_save or not lease.may_pull(now)) and saver.due:
             self._around.checkpoints.save(saver)
         if lease.may_pull(now):
             shard.full_since = None
-            conditions.end("checkpoint_stuck", shard.subject)
+            shard.conditions.end("checkpoint_stuck")
             return True
         if shard.full_since is None:
             shard.full_since = now
         elif now - shard.full_since >= _STUCK_AFTER:
             waits = "delivered" if lease.committed == saver.saved else "saved"
             text = f"{lease.unsaved_bytes} bytes beyond {saver.saved} wait to be {waits}"
-            conditions.measured("checkpoint_stuck", shard.subject, text)
+            shard.conditions.measured("checkpoint_stuck", text)
         return False
 
     def _step(self) -> float:
@@ -104,7 +104,7 @@ class Reading:
         shard.valid = around.positions.now()
         shard.trouble.over()
         if plan.undecodable:
-            around.conditions.end("pull_unreadable", shard.subject)
+            shard.conditions.end("pull_unreadable")
         return plan.pulled(answer, read_only)
 
     def _take_over(self, answer: Pulled) -> bool:
@@ -170,7 +170,7 @@ class Reading:
         pause = shard.plan.failed(problem)
         if shard.plan.undecodable >= _ALARM_AFTER:
             text = f"the same pull failed {shard.plan.undecodable} times, so this is no accident: {problem}"
-            self._around.conditions.begin("pull_unreadable", shard.subject, text)
+            shard.conditions.begin("pull_unreadable", text)
         return pause
 
     def _expired(self, problem: CursorInvalid) -> float:
@@ -187,7 +187,7 @@ class Reading:
         policy = f"SLS_EXPIRED_CURSOR={around.settings.expired}"
         if expiry.next_cursor is None:
             text = f"lost before they were read: {expiry.lost}; {policy}: {problem}"
-            around.conditions.begin("shard_stopped", shard.subject, text)
+            shard.conditions.begin("shard_stopped", text)
             shard.phase = Phase.EXPIRED
             return 0.0
         text = f"lost before they were read: {expiry.lost}; going on at {expiry.next_cursor}, {policy}"

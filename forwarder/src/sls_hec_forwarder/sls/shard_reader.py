@@ -16,8 +16,6 @@ from sls_hec_forwarder.sls.surroundings import Surroundings
 #: Pause (seconds) after an error that nobody foresaw, before the shard is given back.
 _AFTER_BUG = 5.0
 
-#: Conditions that end when the shard is not read here any more, beside those of calls that fail.
-_OF_A_SHARD = ("pull_unreadable", "shard_stopped", "checkpoint_awaited", "checkpoint_stuck")
 _NOT_HERE = "the shard is not read here any more"
 
 _log = logging.getLogger(__name__)
@@ -41,7 +39,7 @@ class ShardReader:
         self._over = False
         self._around = around
         self._ended = ended
-        self._leave = Leave(around.clock)
+        self._leave = Leave(term, around.clock)
         self._opening = Opening(shard, around, self._leave)
         self._thread = threading.Thread(target=self._run, name=f"sls-shard-{shard}", daemon=True)
 
@@ -101,8 +99,7 @@ class ShardReader:
                 self._opening.trouble.close(_NOT_HERE)
                 if self.opened is not None:
                     self.opened.trouble.close(_NOT_HERE)
-                for name in _OF_A_SHARD:
-                    self._around.conditions.end(name, f"shard {self.shard}", _NOT_HERE)
+                self._opening.conditions.close(_NOT_HERE)
             finally:
                 self._ended(self)
 

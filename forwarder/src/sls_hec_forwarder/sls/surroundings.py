@@ -17,6 +17,7 @@ from sls_hec_forwarder.sls.client import SlsClient
 from sls_hec_forwarder.sls.memory import Memory
 from sls_hec_forwarder.sls.observer import Observer
 from sls_hec_forwarder.sls.positions import Positions
+from sls_hec_forwarder.sls.shard_conditions import Claims
 from sls_hec_forwarder.wire.encoder import Encoded
 
 #: LogGroupList bytes, shard, position of the first log group (None: unknown) to events. Raises WireError.
@@ -38,6 +39,7 @@ class Surroundings:
     permits: threading.Semaphore
     observer: Observer
     conditions: Conditions
+    claims: Claims
     #: What a crash would repeat, of all shards.
     unsaved: Unsaved
     memory: Memory
