@@ -14,7 +14,7 @@ from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
 from sls_hec_standins.http import Fault, ServerTls, ThrowawayCa
 from sls_hec_standins.sls.standin import SlsStandin
 
-from ..hec.scripted import answer, read_request, scripted
+from ..http.scripted import answer, read_request, scripted
 from ..sls.api.test_metadata_service import hands_out_a_token, hardened, says, service
 from .conftest import World
 

@@ -152,6 +152,14 @@ class Batch:
         self.pieces = [piece for piece in self.pieces if id(piece) not in held]
         return self._part(gone)
 
+    def event(self, number: int) -> tuple[bytes, bool]:
+        """The envelope of that number (from 0), and whether its index was changed already."""
+        for piece in self.pieces:
+            if number < piece.events:
+                return piece.body.split(b"\n", number + 1)[number], piece.original is not None
+            number -= piece.events
+        raise IndexError("no such event")
+
     def cut(self, events: int) -> Batch:
         """Keep the first `events` (0 to all), return the others as a batch of their own."""
         kept: list[Piece] = []

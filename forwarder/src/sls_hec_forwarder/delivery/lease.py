@@ -86,11 +86,15 @@ class Lease:
 
     `committed` is the checkpoint: the cursor up to which every event was delivered. It moves only over pulls
     that are done *and* whose predecessors are done. What was read beyond the checkpoint that is *saved*
-    counts in `unsaved`, which the leases of a process share.
+    counts in `unsaved`, which the leases of a process share. `term` is that of the membership: of two leases
+    of one shard, the one with the higher term is the later.
     """
 
-    def __init__(self, shard: int, cursor: str, fence: Fence, unsaved: Unsaved | None = None) -> None:
+    def __init__(
+        self, shard: int, cursor: str, fence: Fence, unsaved: Unsaved | None = None, *, term: int = 0
+    ) -> None:
         self.shard = shard
+        self.term = term
         self._fence = fence
         self._unsaved = unsaved or Unsaved()
         self._committed = Committed(cursor, 0)

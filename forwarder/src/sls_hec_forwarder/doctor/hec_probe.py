@@ -113,7 +113,7 @@ def _destination(client: Client, destination: Destination, send_events: bool) ->
     }
     envelope.update({key: value for key, value in dataclasses.asdict(destination).items() if value})
     answer = client.post(json.dumps(envelope).encode()).answer
-    if answer.action in (Action.DONE, Action.DONE_SLOW_DOWN):
+    if answer.done:
         return step, True, f"took a test event ({TEST_FIELD}=true)"
     if answer.code == INCORRECT_INDEX:
         return step, False, f"{answer}: create the index, or allow it for the token"

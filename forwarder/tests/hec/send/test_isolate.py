@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from sls_hec_forwarder.delivery.batcher import Batch, Piece
 from sls_hec_forwarder.delivery.lease import Fence, Lease
+from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.hec.api.answers import INCORRECT_INDEX, Action, Answer, classify
+from sls_hec_forwarder.hec.send.custody import Custody
 from sls_hec_forwarder.hec.send.isolate import judge
 
 
@@ -51,20 +53,30 @@ class Collector:
 def deliver(batch: Batch, collector: Collector) -> list[bytes]:
     """Send until nothing is left; the dead letters."""
     queue, dead = deque([batch]), []
+    custody = Custody(Outbox(max_bytes=1, batch_bytes=1, batch_age=0.0))
     while queue:
         current = queue.popleft()
         size = current.size
         answer = collector.post(current.body())
         if answer.action is Action.DONE:
             continue
-        verdict = judge(current, answer, collector.atomic)
-        parts = [part for part in (verdict.taken, verdict.dead, *verdict.again) if part is not None]
+        verdict = judge(current.events, current.isolated, answer, collector.atomic)
+        shares = [share for share in (verdict.taken, verdict.dead, *verdict.again) if share is not None]
+        custody.adopt([current])
+        parts = custody.divide(current, shares)
+        assert len(custody.left()) == len(parts)
+        assert {id(part) for part in custody.left()} == {id(part) for part in parts}
         assert sum(part.size for part in parts) == size
         assert all(part.pieces for part in parts)
         if verdict.dead is not None:
             assert verdict.dead.events == 1
-            dead.append(verdict.dead.body())
-        queue.extendleft(reversed(verdict.again))
+            dead.append(parts[shares.index(verdict.dead)].body())
+        again = parts[len(parts) - len(verdict.again) :]
+        for part in again:
+            part.isolated = verdict.isolated
+        queue.extendleft(reversed(again))
+        for part in parts:
+            custody.release(part)
     return dead
 
 
@@ -115,7 +127,7 @@ def test_nothing_but_bad_events_is_not_quadratic(atomic: bool) -> None:
 @pytest.mark.parametrize("number", [5, 6, 10**9])
 def test_a_number_beyond_the_batch_is_no_number(number: int) -> None:
     answer = classify(400, {}, b'{"code":6,"invalid-event-number":%d}' % number)
-    verdict = judge(batch_of(names_of(5)), answer, atomic=False)
+    verdict = judge(5, 0, answer, atomic=False)
     assert verdict.taken is None
     assert verdict.dead is None
     assert [part.events for part in verdict.again] == [2, 3]
@@ -123,7 +135,7 @@ def test_a_number_beyond_the_batch_is_no_number(number: int) -> None:
 
 def test_incorrect_index_of_a_batch_of_one() -> None:
     answer = classify(400, {}, b'{"code":7,"invalid-event-number":1}')
-    verdict = judge(batch_of(names_of(1)), answer, atomic=False)
+    verdict = judge(1, 0, answer, atomic=False)
     assert verdict.dead is not None
     assert verdict.again == []
 
@@ -140,7 +152,7 @@ def test_incorrect_index_of_a_batch_of_one() -> None:
 )
 def test_busy_after_a_prefix(atomic: bool, number: int, taken: int, again: int) -> None:
     answer = classify(503, {}, b'{"code":9,"invalid-event-number":%d}' % number)
-    verdict = judge(batch_of(names_of(5)), answer, atomic)
+    verdict = judge(5, 0, answer, atomic)
     assert (verdict.taken.events if verdict.taken else 0) == taken
     assert verdict.dead is None
     assert [part.events for part in verdict.again] == [again]

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from sls_hec_forwarder.hec.send import worker
+from sls_hec_forwarder.hec.send.custody import Custody
 from sls_hec_forwarder.spool.spool import Spool
 from sls_hec_standins.hec import DEMO_TOKEN, HecStandin, Token
 from sls_hec_standins.http import Fault
@@ -142,8 +144,7 @@ def test_a_wrong_token_holds_all_until_it_is_replaced() -> None:
         assert 1 <= attempts <= 4 + 10  # those on their way, then one probe at a time with growing pauses
         assert hec.store.total == 0
         assert rig.lease.committed == "start"
-        rig.sender.token.value = DEMO_TOKEN
-        rig.sender.reload()
+        rig.sender.replace_token(DEMO_TOKEN)
         assert rig.settled()
         exactly_once(rig, hec)
         wait_until(lambda: not rig.sender.holding)
@@ -309,3 +310,30 @@ def test_an_error_in_the_middle_of_settling_leaves_no_batch_behind(where: str, t
         assert rig.said.total("thread_failing") == 2
         assert set(rig.fed) <= set(indexed(hec))
         wait_until(lambda: not any("thread_failing" in each for each in rig.said.open))
+
+
+@pytest.mark.parametrize("where", ["decide", "divide"])
+def test_an_error_before_results_are_carried_out_leaves_no_batch_behind(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place: Any = worker if where == "decide" else Custody
+    real, failures = getattr(place, where), [RuntimeError("first"), RuntimeError("second")]
+
+    def failing(*args: Any, **more: Any) -> Any:
+        found = real(*args, **more)
+        if failures and (where == "decide" or len(found) > 1):
+            raise failures.pop()
+        return found
+
+    monkeypatch.setattr(place, where, failing)
+    spool = Spool(tmp_path, 1 << 20, "a")
+    with HecStandin() as hec, running(hec.url, spool=spool, connections=1) as rig:
+        for _ in range(3):
+            lines = [envelope(f"0|{len(rig.fed) + number}") for number in range(10)]
+            rig.fed += [f"0|{len(rig.fed) + number}" for number in range(10)]
+            rig.put([*lines[:5], b'{"event":null}', *lines[5:]])
+        assert rig.settled()
+        wait_until(lambda: rig.outbox.bytes_in_flight == 0)
+        assert not failures
+        assert rig.said.total("thread_failing") == 2
+        assert set(rig.fed) == set(indexed(hec))

@@ -15,11 +15,15 @@ from sls_hec_forwarder.delivery.outbox import Outbox
 from sls_hec_forwarder.health.catalogue import Severity
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.api.answers import classify
+from sls_hec_forwarder.hec.api.token import Token as SentToken
 from sls_hec_forwarder.hec.observer import HecObserver
-from sls_hec_forwarder.hec.send.custody import Custody
-from sls_hec_forwarder.hec.send.outcomes import DeadLetters, Outcomes
+from sls_hec_forwarder.hec.send.dead_letters import DeadLetters
+from sls_hec_forwarder.hec.send.outcomes import Dead, Policy, decide
 from sls_hec_forwarder.hec.send.refusals import Refusals
+from sls_hec_forwarder.hec.send.settler import Settler
+from sls_hec_forwarder.hec.send.surroundings import Surroundings
 from sls_hec_forwarder.retry.backoff import Backoff
+from sls_hec_forwarder.settings.model import HecSettings
 from sls_hec_forwarder.spool.dead_letter import DeadLetter
 from sls_hec_forwarder.spool.files import files
 from sls_hec_forwarder.spool.spool import Spool
@@ -327,17 +331,26 @@ class Pauses(Outbox):
 def test_what_cannot_be_saved_is_posted_again_ever_more_seldom() -> None:
     """Hundreds of them would else keep the collector busy for as long as nobody makes room."""
     outbox, conditions = Pauses(), Conditions()
-    custody = Custody(outbox)
-    dead_letters = DeadLetters(None, HecObserver(), conditions)
-    retry = Backoff(1.0, 60.0, random.Random(1))
-    refusals = Refusals(conditions)
-    outcomes = Outcomes("hec", custody, retry, dead_letters, refusals, HecObserver(), atomic=False)
+    around = Surroundings(
+        settings=HecSettings(token=DEMO_TOKEN),
+        outbox=outbox,
+        policy=Policy(),
+        retry=Backoff(1.0, 60.0, random.Random(1)),
+        dead_letters=DeadLetters(None, HecObserver(), conditions),
+        refusals=Refusals(conditions),
+        token=SentToken(DEMO_TOKEN),
+        conditions=conditions,
+        observer=HecObserver(),
+    )
+    settler = Settler("hec", around)
     pull = Lease(0, "c0", Fence(60.0)).begin("c1", 1, 0.0)
     assert outbox.put(pull, b'{"event":null}', 1, timeout=1.0)
     refused = classify(400, {}, b'{"text":"Event field is required","code":12,"invalid-event-number":0}')
     for _ in range(8):
-        batch = custody.take(1.0)
+        batch = settler.custody.take(1.0)
         assert batch is not None
-        outcomes.settle(batch, refused, accepted=lambda _: None)
+        (result,) = decide(batch, refused, around.policy)
+        assert isinstance(result, Dead)
+        settler.refused(batch, result, refused)
     assert min(outbox.seen) >= 5.0
     assert outbox.seen[-1] >= 30.0

@@ -10,8 +10,8 @@ import pytest
 
 from sls_hec_forwarder.sls.api import cursor as cursors
 from sls_hec_forwarder.sls.api.errors import AuthFailed, GroupQuotaExceeded
-from sls_hec_forwarder.sls.shard import reader
-from sls_hec_forwarder.sls.shard.reader import Phase
+from sls_hec_forwarder.sls.shard import reading
+from sls_hec_forwarder.sls.shard.open_shard import Phase
 from sls_hec_forwarder.wire.protobuf import WireError
 from sls_hec_standins.http import Fault
 
@@ -171,6 +171,33 @@ def test_member_that_the_server_dropped_joins_again_at_once(cloud: Any, eventual
     eventually(lambda: set(cloud.delivered()) == cloud.truth)
     assert member.shards == [0, 1]
     assert sorted(member.seen.ended) == [(0, "revoked"), (1, "revoked")]
+
+
+def test_reader_that_ends_late_ends_no_condition_of_the_next_one(cloud: Any, eventually: Any) -> None:
+    """It is still busy with a pull while the shard was revoked, assigned anew, and is stopped there."""
+    cloud.make(shards=1)
+    good, busy, go_on = cloud.encoder(), threading.Event(), threading.Event()
+
+    def encode(raw: bytes, shard: int, first: int | None) -> Any:
+        busy.set()
+        assert go_on.wait(60)
+        return good(raw, shard, first)
+
+    cloud.put(0, groups=10)
+    member = cloud.member(encode=encode, expired="stop")
+    assert busy.wait(60)
+    with cloud.store.lock:
+        shard = cloud.store.shards[0]
+        shard.expire_to(shard.first + 8)
+    cloud.standin.faults.add(Fault("kick", times=1))
+    eventually(lambda: member.conditions.stands("shard_stopped", "shard 0"))
+    assert member.seen.ended == []
+    go_on.set()
+    eventually(lambda: member.seen.ended == [(0, "revoked")])
+    eventually(lambda: sum(each.name == "sls-shard-0" for each in threading.enumerate()) == 1)
+    assert member.conditions.stands("shard_stopped", "shard 0")
+    assert member.stop()
+    assert not member.conditions.stands("shard_stopped", "shard 0")
 
 
 def test_heartbeats_that_fail_for_less_than_the_time_out_change_nothing(cloud: Any, eventually: Any) -> None:
@@ -533,7 +560,7 @@ UNSAVED, EVENT, PULLED = 20_000, 24, 40 * 30
 def test_an_event_that_is_never_delivered_holds_its_shard_at_the_bound_and_no_other(
     cloud: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "_STUCK_AFTER", 1.0)
+    monkeypatch.setattr(reading, "_STUCK_AFTER", 1.0)
     cloud.make(shards=2)
     for shard in range(2):
         cloud.put(shard, groups=300)
@@ -556,7 +583,7 @@ def test_an_event_that_is_never_delivered_holds_its_shard_at_the_bound_and_no_ot
 def test_checkpoints_that_cannot_be_saved_hold_their_shards_at_the_bound(
     cloud: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch, bound: dict[str, float]
 ) -> None:
-    monkeypatch.setattr(reader, "_STUCK_AFTER", 1.0)
+    monkeypatch.setattr(reading, "_STUCK_AFTER", 1.0)
     cloud.make(shards=1)
     cloud.put(0)
     member = cloud.member(relay=bound, fetch_count=10)

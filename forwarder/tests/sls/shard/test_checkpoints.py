@@ -33,8 +33,8 @@ class Setup:
         self.saver = Saver(
             self.client,
             self.lease,
-            SlsObserver(),
-            Conditions(),
+            observer=SlsObserver(),
+            conditions=Conditions(),
             lost=self._lose,
             group_lost=self.group_lost.append,
             moved=self.moved.append,

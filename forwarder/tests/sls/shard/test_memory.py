@@ -8,8 +8,8 @@ from sls_hec_forwarder.sls.api.client import Checkpoint, Shard
 from sls_hec_forwarder.sls.shard.memory import Memory, behind
 
 
-def lease(shard: int, position: int) -> Lease:
-    return Lease(shard, cursors.encode(position), Fence(60))
+def lease(shard: int, position: int, term: int = 1) -> Lease:
+    return Lease(shard, cursors.encode(position), Fence(60), term=term)
 
 
 def entry(shard: int, position: int | None, owner: str) -> Checkpoint:
@@ -95,9 +95,27 @@ def test_nothing_is_kept_of_shards_that_are_gone_but_what_is_held() -> None:
 
 def test_checkpoint_that_somebody_set_replaces_what_was_delivered() -> None:
     memory = Memory()
-    memory.hold(lease(0, 10))
-    memory.moved(0, cursors.encode(3))
+    held = lease(0, 10)
+    memory.hold(held)
+    memory.moved(held, cursors.encode(3))
     assert known(memory, 0) == (3, False)
+
+
+def test_reader_that_is_late_does_not_take_the_place_of_the_next_one() -> None:
+    """Its shard was revoked between the begin of its lease and this, and assigned anew."""
+    memory = Memory()
+    early, late = lease(0, 10, term=1), lease(0, 20, term=2)
+    early.revoke()
+    memory.hold(late)
+    memory.hold(early)
+    assert known(memory, 0) == (20, True)
+    memory.moved(early, cursors.encode(3))
+    assert known(memory, 0) == (20, True)
+    memory.handed_over(early)
+    assert list(memory.own()) == [0]
+    late.revoke()
+    memory.hold(early)
+    assert known(memory, 0) == (20, True)
 
 
 def test_behind() -> None:

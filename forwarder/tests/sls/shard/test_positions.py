@@ -153,7 +153,7 @@ def test_remembered_position_goes_before_the_start_position(cloud: Any) -> None:
     memory = Memory()
     prepared = Positions(cloud.sls(start="end"), cloud.client(), cloud.standin.clock.now, memory)
     prepared.prepare()
-    memory.moved(0, cursors.encode(77))
+    memory.moved(Lease(0, cursors.encode(70), Fence(60)), cursors.encode(77))
     memory.hold(Lease(1, cursors.encode(88), Fence(60)))
     assert (prepared.first(0).cursor, prepared.first(0).origin) == (cursors.encode(77), Origin.SEEN)
     assert (prepared.first(1).cursor, prepared.first(1).origin) == (cursors.encode(88), Origin.OWN)

@@ -101,6 +101,11 @@ class Answer:
     todo: str = ""
 
     @property
+    def done(self) -> bool:
+        """The collector has taken the whole batch."""
+        return self.action in (Action.DONE, Action.DONE_SLOW_DOWN)
+
+    @property
     def may_be_the_body(self) -> bool:
         """Whether a firewall or proxy on the way may have refused what is in the body.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sls_hec_forwarder.delivery.batcher import Batch
 from sls_hec_forwarder.delivery.outbox import Outbox
+from sls_hec_forwarder.hec.send.isolate import Share
 
 
 class Custody:
@@ -33,10 +34,29 @@ class Custody:
         """These are to be settled by this thread, too."""
         self._mine += batches
 
-    def divide(self, batch: Batch, parts: Iterable[Batch]) -> None:
-        """`batch` was taken apart; it may be one of its parts itself."""
-        parts = list(parts)
-        self._mine = [each for each in self._mine if each is not batch] + parts
+    def divide(self, batch: Batch, shares: Sequence[Share]) -> list[Batch]:
+        """Take `batch` apart; a batch for each share. The shares have to cover it, without an overlap.
+
+        Every event is in custody at every moment, even if this raises.
+        """
+        owners = sorted((*span, number) for number, share in enumerate(shares) for span in share.spans)
+        parts: dict[int, Batch] = {}
+        at, end, rest = 0, batch.events, batch
+        for start, stop, number in owners:
+            if start != at or start >= stop or stop > end:
+                raise ValueError(f"{end} events cannot be divided into {shares}")
+            part, at = rest, stop
+            if stop < end:
+                rest = part.cut(stop - start)
+                self._mine.append(rest)
+            if number in parts:
+                parts[number].pieces = parts[number].pieces + part.pieces
+                self._mine.remove(part)
+            else:
+                parts[number] = part
+        if at != end or len(parts) != len(shares):
+            raise ValueError(f"{end} events cannot be divided into {shares}")
+        return [parts[number] for number in range(len(shares))]
 
     def release(self, batch: Batch) -> None:
         """Somebody else owns it now."""

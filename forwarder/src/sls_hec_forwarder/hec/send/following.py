@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Callable
 
 from sls_hec_forwarder.delivery.batcher import Batch
 from sls_hec_forwarder.health.conditions import Conditions
-from sls_hec_forwarder.hec.api.answers import ACK_DISABLED, Action, Answer, classify
+from sls_hec_forwarder.hec.api.answers import ACK_DISABLED, classify
 from sls_hec_forwarder.hec.api.client import Client
-from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.acks import COPIES, Acks, Poll, parse_answers
-from sls_hec_forwarder.hec.send.custody import Custody
-from sls_hec_forwarder.hec.send.outcomes import Outcomes
+from sls_hec_forwarder.hec.send.outcomes import AwaitAck, Delivered, Taken
+from sls_hec_forwarder.hec.send.settler import Settler
+from sls_hec_forwarder.hec.send.surroundings import Surroundings
 from sls_hec_forwarder.http.connection import NoAnswer
 
 
@@ -55,29 +54,27 @@ class AckTrouble:
 
 
 class Following:
-    """`mode` is auto, on or off. `elsewhere` tells whether another collector is well. Used by one thread."""
+    """`elsewhere` tells whether another collector is well. Used by one thread."""
 
     def __init__(
         self,
         client: Client,
         acks: Acks,
-        mode: str,
-        custody: Custody,
-        outcomes: Outcomes,
+        settler: Settler,
+        *,
+        around: Surroundings,
         trouble: AckTrouble,
-        observer: HecObserver,
         elsewhere: Callable[[], bool],
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._acks = acks
-        self._mode = mode
-        self._custody = custody
-        self._outcomes = outcomes
+        self._settler = settler
+        self._custody = settler.custody
+        self._mode = around.settings.ack
+        self._observer = around.observer
+        self._clock = around.clock
         self._trouble = trouble
-        self._observer = observer
         self._elsewhere = elsewhere
-        self._clock = clock
         self._opened = 0
         # Accepted too often, and there is no id left to ask for.
         self._held: list[Batch] = []
@@ -100,28 +97,33 @@ class Following:
         self._acks.renew_if_idle(self._clock())
         self._client.channel = self._acks.channel
 
-    def accepted(self, batch: Batch, answer: Answer) -> None:
+    @property
+    def acks_given(self) -> bool:
+        """The collector has given ids to ask for."""
+        return self._client.sticky
+
+    def taken(self, batch: Batch, result: Taken) -> None:
         """The collector has taken the batch; it is delivered now, or when acknowledged."""
         if self._mode == "off":
-            self._outcomes.delivered(batch)
+            self._settler.delivered(batch)
             return
         moved = self._client.moved()
         if moved:
             self._lost(self._acks.give_up())
-        if answer.ack_id is not None:
+        if isinstance(result, AwaitAck):
             self._client.sticky = True
             self._custody.keep(batch)
-            void = self._acks.accepted(batch, answer.ack_id, self._clock())
+            void = self._acks.accepted(batch, result.ack_id, self._clock())
             self._custody.release(batch)
             self._lost(void)
             self._trouble.given()
-        elif answer.action in (Action.DONE, Action.DONE_SLOW_DOWN) or not self._client.sticky:
+        elif isinstance(result, Delivered):
             self._client.sticky = False
             if self._mode == "on":
                 self._trouble.missing()
-            self._outcomes.delivered(batch)
-        else:  # the part of a refused batch that was taken, without an id to ask for
-            self._outcomes.again(batch, may_have_taken=True)
+            self._settler.delivered(batch)
+        else:
+            self._settler.resend(batch)
         if moved:
             self._acks.renew()
 
@@ -159,7 +161,7 @@ class Following:
             self._held = [batch for batch in self._held if not batch.revoked]
             self._custody.adopt(gone)
             for batch in gone:
-                self._outcomes.dropped(batch)
+                self._settler.dropped(batch)
 
     def _report(self) -> None:
         stuck = len(self._held) + (self._acks.stuck() if len(self._acks) else 0)
@@ -197,7 +199,7 @@ class Following:
         self._custody.adopt(each.batch for each in done)
         for each in done:
             events = each.batch.events
-            self._outcomes.delivered(each.batch)
+            self._settler.delivered(each.batch)
             self._observer.acknowledged(self._trouble.endpoint, events, now - each.since)
         return True
 
@@ -226,5 +228,5 @@ class Following:
     def _send_again(self, batch: Batch) -> None:
         batch.unacked += 1
         events = batch.events
-        self._outcomes.again(batch, may_have_taken=True)
+        self._settler.resend(batch)
         self._observer.unacknowledged(self._trouble.endpoint, events)

@@ -18,11 +18,13 @@ from sls_hec_forwarder.hec.api.target import HecTlsFiles, targets
 from sls_hec_forwarder.hec.api.token import Token
 from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.acks import Acks
-from sls_hec_forwarder.hec.send.custody import Custody
+from sls_hec_forwarder.hec.send.dead_letters import DeadLetters
 from sls_hec_forwarder.hec.send.endpoints import Endpoint, Gate
 from sls_hec_forwarder.hec.send.following import AckTrouble, Following
-from sls_hec_forwarder.hec.send.outcomes import DeadLetters, Outcomes
+from sls_hec_forwarder.hec.send.outcomes import Policy
 from sls_hec_forwarder.hec.send.refusals import Refusals
+from sls_hec_forwarder.hec.send.settler import Settler
+from sls_hec_forwarder.hec.send.surroundings import Surroundings
 from sls_hec_forwarder.hec.send.worker import Worker
 from sls_hec_forwarder.http.address import Proxy
 from sls_hec_forwarder.http.connection import Connection
@@ -60,59 +62,52 @@ class Sender:
         hold = Backoff(_FIRST_HOLD, settings.retry_max_delay, rng)
         tls = HecTlsFiles(settings)
         proxy = Proxy.parse(settings.proxy) if settings.proxy else None
-        dead_letters = DeadLetters(
-            spool, observer, conditions, drop_unsaved=drop_unsaved, fallback_index=settings.fallback_index
-        )
         self.token = Token(settings.token, read_token)
         self.endpoints = tuple(
             Endpoint(target, Gate(settings.connections, retry, hold), conditions, observer, clock)
             for target in targets(settings)
         )
-        refusals = Refusals(conditions, clock)
+        around = Surroundings(
+            settings=settings,
+            outbox=outbox,
+            policy=Policy(
+                atomic=settings.on_error == "atomic",
+                acks=settings.ack != "off",
+                can_save=spool is not None,
+                fallback_index=settings.fallback_index,
+            ),
+            retry=retry,
+            dead_letters=DeadLetters(spool, observer, conditions, drop_unsaved=drop_unsaved),
+            refusals=Refusals(conditions, clock),
+            token=self.token,
+            conditions=conditions,
+            observer=observer,
+            clock=clock,
+        )
         self._workers = []
         for number, endpoint in enumerate(self.endpoints):
             trouble = AckTrouble(conditions, endpoint.name)
             for slot in range(settings.connections):
                 connection = Connection(endpoint.target, tls, settings.timeout, proxy, clock=clock, rng=rng)
-                acks = Acks(settings.ack_timeout)
-                client = Client(
-                    connection, endpoint.target, self.token, acks.channel, settings.gzip_level, clock
-                )
-                custody = Custody(outbox)
-                outcomes = Outcomes(
-                    endpoint.name,
-                    custody,
-                    retry,
-                    dead_letters,
-                    refusals,
-                    observer,
-                    atomic=settings.on_error == "atomic",
-                )
-                following = Following(
-                    client,
-                    acks,
-                    settings.ack,
-                    custody,
-                    outcomes,
-                    trouble,
-                    observer,
-                    partial(self._well_elsewhere, endpoint),
-                    clock,
-                )
-                self._workers.append(
-                    Worker(
-                        f"hec-{number}-{slot}",
-                        endpoint,
-                        client,
-                        custody,
-                        outcomes,
-                        following,
-                        self.token,
-                        conditions,
-                        observer,
-                        clock,
-                    )
-                )
+                name = f"hec-{number}-{slot}"
+                self._workers.append(self._worker(name, endpoint, connection, trouble, around))
+
+    def _worker(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        connection: Connection,
+        trouble: AckTrouble,
+        around: Surroundings,
+    ) -> Worker:
+        acks = Acks(around.settings.ack_timeout)
+        client = Client(
+            connection, endpoint.target, self.token, acks.channel, around.settings.gzip_level, around.clock
+        )
+        settler = Settler(endpoint.name, around)
+        elsewhere = partial(self._well_elsewhere, endpoint)
+        following = Following(client, acks, settler, around=around, trouble=trouble, elsewhere=elsewhere)
+        return Worker(name, endpoint, client, settler=settler, following=following, around=around)
 
     def _well_elsewhere(self, endpoint: Endpoint) -> bool:
         return any(each.well for each in self.endpoints if each is not endpoint)
@@ -132,6 +127,11 @@ class Sender:
             if worker.ident is not None:  # started: there may be no room for so many threads
                 worker.join(max(0.0, deadline - time.monotonic()))
         return not any(worker.is_alive() for worker in self._workers)
+
+    def replace_token(self, token: str) -> None:
+        """Use another token from the next request on."""
+        self.token.value = token
+        self.reload()
 
     def reload(self) -> None:
         """An operator has changed something: read the token again and try at once what was on hold.

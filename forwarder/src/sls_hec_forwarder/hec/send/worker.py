@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from typing import Callable, Final
+from typing import Final
 
 from sls_hec_forwarder.delivery.batcher import Batch
-from sls_hec_forwarder.health.conditions import Conditions
-from sls_hec_forwarder.hec.api.answers import Action, Answer
+from sls_hec_forwarder.hec.api.answers import Answer
 from sls_hec_forwarder.hec.api.client import Client, no_answer
-from sls_hec_forwarder.hec.api.token import Token
-from sls_hec_forwarder.hec.observer import HecObserver
-from sls_hec_forwarder.hec.send.custody import Custody
 from sls_hec_forwarder.hec.send.endpoints import Endpoint, Ticket
 from sls_hec_forwarder.hec.send.following import Following
-from sls_hec_forwarder.hec.send.outcomes import Outcomes
+from sls_hec_forwarder.hec.send.outcomes import Again, AtOnce, Dead, Reroute, Result, decide
+from sls_hec_forwarder.hec.send.settler import Settler
+from sls_hec_forwarder.hec.send.surroundings import Surroundings
 from sls_hec_forwarder.http.connection import NoAnswer
 
 _log = logging.getLogger(__name__)
@@ -39,24 +36,18 @@ class Worker(threading.Thread):
         name: str,
         endpoint: Endpoint,
         client: Client,
-        custody: Custody,
-        outcomes: Outcomes,
+        *,
+        settler: Settler,
         following: Following,
-        token: Token,
-        conditions: Conditions,
-        observer: HecObserver,
-        clock: Callable[[], float] = time.monotonic,
+        around: Surroundings,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._endpoint = endpoint
         self._client = client
-        self._custody = custody
-        self._outcomes = outcomes
+        self._settler = settler
+        self._custody = settler.custody
         self.following = following
-        self._token = token
-        self._conditions = conditions
-        self._observer = observer
-        self._clock = clock
+        self._around = around
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -70,15 +61,15 @@ class Worker(threading.Thread):
                 self._turn()
             except Exception as error:  # noqa: BLE001, PERF203 - a defect must not end the thread
                 _log.exception("%s: unexpected error; its events are sent again", self.name)
-                self._conditions.begin("thread_failing", self.name, repr(error)[:200])
+                self._around.conditions.begin("thread_failing", self.name, repr(error)[:200])
                 self._stopping.wait(_TURN)
             else:
-                self._conditions.end("thread_failing", self.name)
+                self._around.conditions.end("thread_failing", self.name)
         self._client.connection.close()
 
     def _turn(self) -> None:
         for left in self._custody.left():  # an error came between; nobody knows how far it got
-            self._outcomes.again(left, may_have_taken=True)
+            self._settler.resend(left)
         self.following.follow()
         ticket = self._endpoint.enter(self._patience())
         if ticket is None:
@@ -124,10 +115,11 @@ class Worker(threading.Thread):
             return None
         gone = batch.split_revoked()
         if gone is not None:
-            kept = [batch] if batch.pieces else []
-            self._custody.divide(batch, [gone, *kept])
-            self._outcomes.dropped(gone)
-            if not kept:
+            self._custody.adopt([gone])
+            if not batch.pieces:
+                self._custody.release(batch)
+            self._settler.dropped(gone)
+            if not batch.pieces:
                 return None
         if batch.suspended:
             self._custody.put_back(batch, _SUSPENDED)
@@ -140,22 +132,22 @@ class Worker(threading.Thread):
 
     def _attempt(self, batch: Batch) -> tuple[Answer, float]:
         if self._endpoint.holding:
-            self._token.reread()
+            self._around.token.reread()
         body = batch.body()
-        started = self._clock()
+        started = self._around.clock()
         try:
             self.following.choose_channel()
             answer, wire, seconds = self._client.post(body)
         except NoAnswer as error:
-            answer, wire, seconds = no_answer(error), 0, self._clock() - started
-        self._observer.sent(
+            answer, wire, seconds = no_answer(error), 0, self._around.clock() - started
+        self._around.observer.sent(
             self._endpoint.name, answer.status, answer.code, batch.events, len(body), wire, seconds
         )
         return answer, seconds
 
     def _is_at_fault(self, batch: Batch, answer: Answer, seconds: float) -> bool:
         """Whether `batch` was refused because of what is in it, while others pass."""
-        if answer.action in (Action.DONE, Action.DONE_SLOW_DOWN):
+        if answer.done:
             self._endpoint.evidence.passed()
             return False
         if not answer.may_be_the_body or self._stopping.is_set():
@@ -165,6 +157,24 @@ class Worker(threading.Thread):
         )
 
     def _settle(self, batch: Batch, answer: Answer, at_fault: bool) -> None:
+        """Act on the answer. What this raises in the middle of leaves the rest in custody."""
+        around = self._around
         if not answer.status and answer.may_have_taken:
             self.following.answer_lost()
-        self._outcomes.settle(batch, answer, lambda taken: self.following.accepted(taken, answer), at_fault)
+        if answer.done:
+            around.refusals.passed()
+        fault = around.refusals.refused(batch, self._endpoint.name, answer) if at_fault else None
+        acks_given = self.following.acks_given
+        results = decide(batch, answer, around.policy, fault=fault, acks_given=acks_given)
+        parts = self._custody.divide(batch, [result.share for result in results])
+        for part, result in zip(parts, results):
+            self._carry_out(part, result, answer)
+
+    def _carry_out(self, part: Batch, result: Result, answer: Answer) -> None:
+        if isinstance(result, (Again, AtOnce)):
+            self._settler.not_taken(part, result)
+        elif isinstance(result, (Reroute, Dead)):
+            self._settler.refused(part, result, answer)
+        else:
+            self._settler.through(part)
+            self.following.taken(part, result)

@@ -20,14 +20,16 @@ from sls_hec_forwarder.sls.api.credentials import Reread, credentials_for
 from sls_hec_forwarder.sls.group import consumer_group as groups
 from sls_hec_forwarder.sls.group.assigned import MOST_SHARDS, Assigned
 from sls_hec_forwarder.sls.group.heartbeat import Heartbeat
-from sls_hec_forwarder.sls.group.membership import Do, ShardAction, fence_timeout
+from sls_hec_forwarder.sls.group.membership import ShardAction, fence_timeout
+from sls_hec_forwarder.sls.group.readers import Readers, ShardState
 from sls_hec_forwarder.sls.group.restore import Restorer
 from sls_hec_forwarder.sls.group.watch import WATCH_INTERVAL, Watch
 from sls_hec_forwarder.sls.observer import SlsObserver
 from sls_hec_forwarder.sls.shard.checkpoints import Checkpoints
 from sls_hec_forwarder.sls.shard.memory import Memory
 from sls_hec_forwarder.sls.shard.positions import Positions
-from sls_hec_forwarder.sls.shard.reader import Encode, Phase, ShardReader, Surroundings
+from sls_hec_forwarder.sls.shard.shard_conditions import Claims
+from sls_hec_forwarder.sls.shard.surroundings import Encode, Surroundings
 
 #: A heartbeat's time-out (seconds): a second try has to fit in before the group loses patience.
 _BEAT_TIMEOUT = 5.0
@@ -37,29 +39,18 @@ _LAST_WORDS = (2.0, 0.25)
 #: Time (seconds) beyond that to stop, before every request is aborted; and for threads to end after that.
 _GRACE = 0.3
 _ABORTED = 0.5
-_LOOK = 0.1
-#: What a pull of so long (seconds) ago said about the end of the shard is not known any more.
-_FRESH = 15.0
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ShardState:
-    """One shard that this process holds.
+class _Joined:
+    """What there is once the group is known."""
 
-    `lag` is the age of the oldest log that is not delivered, 0 when there is none; `oldest` how long the
-    oldest pull waits that is not delivered. Both in seconds; None: not known, or nothing waits.
-    """
-
-    shard: int
-    phase: Phase
-    cursor: str
-    committed: str
-    saved: str
-    pulls_in_flight: int
-    lag: float | None
-    oldest: float | None
+    heartbeat: Heartbeat
+    watch: Watch
+    restorer: Restorer
+    around: Surroundings
 
 
 class Consumer:
@@ -95,20 +86,15 @@ class Consumer:
         )
         self._unsaved = Unsaved(settings.relay.bytes_unsaved, settings.relay.time_unsaved)
         self._memory = Memory(clock)
+        self._claims = Claims(conditions)
         self._positions = Positions(sls, self._client, wall, self._memory)
         self._checkpoints = Checkpoints(
             settings.relay.checkpoint_interval, self._client.checkpoints, conditions
         )
         self._assigned = Assigned(conditions, self._list_again, MOST_SHARDS)
-        self._drain_time = settings.relay.stop_timeout
-        self._readers: dict[int, ShardReader] = {}
-        self._threads: set[ShardReader] = set()  # those, and others whose thread has not ended yet
-        self._lock = threading.Lock()
-        self._heartbeat: Heartbeat | None = None
-        self._watch: Watch | None = None
-        self._restorer: Restorer | None = None
+        self._readers = Readers(settings.relay.stop_timeout, self._given_up, clock=clock, now=self._now)
+        self._joined: _Joined | None = None
         self._stopped = False
-        self._complete = True  # what was in flight when it stopped is delivered and saved
 
     # Life
 
@@ -118,10 +104,8 @@ class Consumer:
         group = groups.ensure(self._client, sls)
         self._assigned.listed(each.shard for each in self._positions.prepare())
         fence = Fence(fence_timeout(group.timeout), self._clock)
-        restorer = self._restorer = Restorer(
-            self._client, self._memory, self._conditions, fence, clock=self._clock
-        )
-        heartbeat = self._heartbeat = Heartbeat(
+        restorer = Restorer(self._client, self._memory, self._conditions, fence, clock=self._clock)
+        heartbeat = Heartbeat(
             self._beat_client,
             fence,
             self._act,
@@ -134,23 +118,23 @@ class Consumer:
             observer=self._observer,
             clock=self._clock,
         )
-        watch = self._watch = Watch(
+        watch = Watch(
             self._client,
             group,
-            self._positions,
-            self._memory,
-            restorer,
+            positions=self._positions,
+            memory=self._memory,
+            restorer=restorer,
             observer=self._observer,
             conditions=self._conditions,
             timeout_changed=heartbeat.group_timeout_changed,
             listed=self._listed,
             compare=self._checkpoints.compare,
             restored=heartbeat.wake,
-            all_read=self._all_read,
+            all_read=self._readers.all_read,
             interval=self._watch_interval,
             clock=self._clock,
         )
-        self._around = Surroundings(
+        around = Surroundings(
             settings=sls,
             client=self._client,
             positions=self._positions,
@@ -161,6 +145,7 @@ class Consumer:
             permits=threading.Semaphore(self._settings.relay.pulls),
             observer=self._observer,
             conditions=self._conditions,
+            claims=self._claims,
             unsaved=self._unsaved,
             memory=self._memory,
             group_lost=self._group_lost,
@@ -170,6 +155,7 @@ class Consumer:
             read_only=watch.read_only,
             clock=self._clock,
         )
+        self._joined = _Joined(heartbeat, watch, restorer, around)
         self._checkpoints.start()
         heartbeat.start()
         watch.start()
@@ -187,14 +173,13 @@ class Consumer:
         self._stopped = True
         drain_time = self._settings.relay.stop_timeout if timeout is None else timeout
         deadline = self._clock() + drain_time + _GRACE
-        clean = True
-        if self._heartbeat is not None and self._watch is not None:
+        clean, joined = True, self._joined
+        if joined is not None:
             most, share = _LAST_WORDS
-            with self._lock:
-                self._drain_time = drain_time - min(most, share * drain_time)
-            self._heartbeat.release_all()
-            clean = self._wait_released(deadline) and self._complete
-            for finish in (self._checkpoints.finish, self._heartbeat.finish, self._watch.finish):
+            self._readers.stopping(drain_time - min(most, share * drain_time))
+            joined.heartbeat.release_all()
+            clean = self._wait_released(deadline) and self._readers.complete
+            for finish in (self._checkpoints.finish, joined.heartbeat.finish, joined.watch.finish):
                 clean &= self._finish(finish, deadline)
         self._credentials.close()
         self._client.close()
@@ -207,26 +192,14 @@ class Consumer:
         self._beat_client.abort()
 
     def _wait_released(self, deadline: float) -> bool:
-        if self._readers_end(deadline):
+        if self._readers.wait(deadline):
             return True
         self.abort()
-        for reader in self._reading():
-            reader.revoke()
-        if not self._readers_end(self._clock() + _ABORTED):
-            shards = ", ".join(str(each.shard) for each in self._reading())
+        self._readers.revoke_all()
+        if not self._readers.wait(self._clock() + _ABORTED):
+            shards = ", ".join(str(shard) for shard in self._readers.running())
             _log.warning("the readers of these shards do not end in time: %s", shards)
         return False
-
-    def _readers_end(self, deadline: float) -> bool:
-        while readers := self._reading():
-            if not readers[0].join(_LOOK) and self._clock() >= deadline:
-                return False
-        return True
-
-    def _reading(self) -> list[ShardReader]:
-        with self._lock:
-            self._forget_ended()
-            return list(self._threads)
 
     def _finish(self, finish: Callable[[float], bool], deadline: float) -> bool:
         """End a part by `deadline`, or else by aborting the requests that it waits for."""
@@ -245,129 +218,72 @@ class Consumer:
     # What happens to the group
 
     def _group_lost(self, text: str) -> None:
-        if self._restorer is not None and self._watch is not None:
-            self._restorer.lost(text)
-            self._watch.wake()
+        if self._joined is not None:
+            self._joined.restorer.lost(text)
+            self._joined.watch.wake()
 
     def _forgotten(self) -> None:
-        if self._restorer is not None and self._watch is not None:
-            self._restorer.suspect()
-            self._watch.wake()
+        if self._joined is not None:
+            self._joined.restorer.suspect()
+            self._joined.watch.wake()
 
     # Which shards there are
 
     def _list_again(self) -> None:
-        if self._watch is not None:
-            self._watch.wake()
+        if self._joined is not None:
+            self._joined.watch.wake()
 
     def _listed(self, shards: Sequence[Shard]) -> None:
-        if self._assigned.listed(each.shard for each in shards) and self._heartbeat is not None:
-            self._heartbeat.wake()
+        if self._assigned.listed(each.shard for each in shards) and self._joined is not None:
+            self._joined.heartbeat.wake()
 
-    # What the heartbeat decides
+    # Between the heartbeat and the readers
 
     def _act(self, action: ShardAction) -> None:
-        with self._lock:
-            if action.do is Do.START:
-                self._forget_ended()
-                reader = ShardReader(action.shard, action.term, self._around, self._ended)
-                reader.start()
-                self._readers[action.shard] = reader
-                self._threads.add(reader)
-                return
-            held = self._readers.get(action.shard)
-            if held is not None and held.term == action.term:
-                if action.do is Do.RELEASE:
-                    held.release(self._drain_time)
-                else:
-                    # Its thread may take a while to notice; the shard may be assigned again before that.
-                    del self._readers[action.shard]
-                    held.revoke()
+        if self._joined is not None:
+            self._readers.act(action, self._joined.around)
 
-    def _ended(self, reader: ShardReader) -> None:
-        """Called from the reader's thread, as the last thing it does."""
-        with self._lock:
-            current = self._readers.get(reader.shard) is reader
-            if self._stopped and not reader.complete:
-                self._complete = False
-            if current:
-                del self._readers[reader.shard]
-        if current and self._heartbeat is not None:
-            self._heartbeat.given_up(reader.shard, reader.term)
-
-    def _forget_ended(self) -> None:
-        self._threads = {each for each in self._threads if not each.join(0)}
+    def _given_up(self, shard: int, term: int) -> None:
+        if self._joined is not None:
+            self._joined.heartbeat.given_up(shard, term)
 
     # What can be seen
 
     @property
     def backfill_done(self) -> bool:
         """There is a stop position, and every shard of the logstore has been delivered up to it."""
-        return self._watch is not None and self._watch.backfill_done.is_set()
+        return self._joined is not None and self._joined.watch.backfill_done.is_set()
 
     @property
     def alive(self) -> bool:
         """The thread that everything depends on is running."""
-        return self._heartbeat is not None and self._heartbeat.alive
+        return self._joined is not None and self._joined.heartbeat.alive
 
     @property
     def last_heartbeat(self) -> float | None:
         """When the last heartbeat that was answered was sent (monotonic seconds); None before the first."""
-        return None if self._heartbeat is None else self._heartbeat.last_success
+        return None if self._joined is None else self._joined.heartbeat.last_success
 
     def facts(self) -> Facts:
         """What is measured of this member, all but the spool."""
-        with self._lock:
-            readers = [reader for _, reader in sorted(self._readers.items())]
-        last, timeout = self.last_heartbeat, None if self._watch is None else self._watch.group_timeout
-        unowned, unowned_for = ((), 0.0) if self._watch is None else self._watch.unowned()
-        expires = self._credentials.expires
-        now = self._wall() - (self._client.clock_skew or 0.0)
+        watch = None if self._joined is None else self._joined.watch
+        last, expires = self.last_heartbeat, self._credentials.expires
+        unowned, unowned_for = ((), 0.0) if watch is None else watch.unowned()
         return Facts(
             joined=last is not None,
             heartbeat_age=None if last is None else max(0.0, self._clock() - last),
-            group_timeout=timeout,
-            shards=tuple(reader.facts(self._state(reader).lag) for reader in readers),
+            group_timeout=None if watch is None else watch.group_timeout,
+            shards=self._readers.facts(),
             unowned=unowned,
             unowned_for=unowned_for,
             clock_skew=self._client.clock_skew,
-            credentials_left=None if expires is None else expires - now,
+            credentials_left=None if expires is None else expires - self._now(),
         )
 
     def shards(self) -> list[ShardState]:
         """The shards held now, in order."""
-        with self._lock:
-            readers = sorted(self._readers.items())
-        return [self._state(reader) for _, reader in readers]
+        return self._readers.states()
 
-    def _state(self, reader: ShardReader) -> ShardState:
-        plan, lease, saver = reader.plan, reader.lease, reader.saver
-        if plan is None or lease is None or saver is None:
-            return ShardState(reader.shard, reader.phase, "", "", "", 0, None, None)
-        lag: float | None = None
-        seen = reader.last_pull is not None and self._clock() - reader.last_pull < _FRESH
-        fresh = seen and not reader.pull_failing
-        if plan.finished or (plan.caught_up and fresh):
-            lag = 0.0
-        elif reader.phase is not Phase.EXPIRED and not plan.caught_up and plan.cursor_time is not None:
-            lag = max(0.0, self._wall() - (self._client.clock_skew or 0.0) - plan.cursor_time)
-        started = lease.oldest_started
-        oldest = None if started is None else max(0.0, self._clock() - started)
-        if lag is not None and oldest is not None:
-            lag = max(lag, oldest)  # logs that were pulled are at least as old
-        return ShardState(
-            shard=reader.shard,
-            phase=reader.phase,
-            cursor=plan.cursor,
-            committed=lease.committed,
-            saved=saver.saved,
-            pulls_in_flight=lease.pulls_in_flight,
-            lag=lag,
-            oldest=oldest,
-        )
-
-    def _all_read(self) -> bool:
-        return all(
-            each.phase is Phase.FINISHED and each.saved == each.cursor and not each.pulls_in_flight
-            for each in self.shards()
-        )
+    def _now(self) -> float:
+        """The time at the server, in unix seconds."""
+        return self._wall() - (self._client.clock_skew or 0.0)

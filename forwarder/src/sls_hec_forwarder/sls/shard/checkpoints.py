@@ -44,6 +44,7 @@ class Saver:
         self,
         client: CheckpointCalls,
         lease: Lease,
+        *,
         observer: SlsObserver,
         conditions: Conditions,
         lost: Callable[[], None],

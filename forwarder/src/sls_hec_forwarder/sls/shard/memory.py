@@ -58,9 +58,10 @@ class Memory:
     # What happens
 
     def hold(self, lease: Lease) -> None:
-        """This member begins to hold a shard."""
+        """This member begins to hold a shard; nothing if a later lease of it has begun."""
         with self._lock:
-            self._held[lease.shard] = _Held(lease, self._clock())
+            if not self._is_late(lease):
+                self._held[lease.shard] = _Held(lease, self._clock())
 
     def handed_over(self, lease: Lease) -> None:
         """The shard was given up in good order."""
@@ -68,6 +69,11 @@ class Memory:
             held = self._held.get(lease.shard)
             if held is not None and held.lease is lease:
                 held.handed_over = True
+
+    def _is_late(self, lease: Lease) -> bool:
+        """Whether its reader is of an earlier membership, and has not noticed yet that it has to end."""
+        held = self._held.get(lease.shard)
+        return held is not None and held.lease.term > lease.term
 
     def looked(self, checkpoints: Iterable[Checkpoint], consumer: str) -> None:
         """The group's checkpoints as SLS has them now. Empty ones say nothing: the group may be new."""
@@ -81,11 +87,15 @@ class Memory:
                 self._held.pop(each.shard, None)
                 self._seen[each.shard] = each.cursor
 
-    def moved(self, shard: int, cursor: str) -> None:
-        """Somebody set the checkpoint: that is the position now, whatever was delivered."""
+    def moved(self, lease: Lease, cursor: str) -> None:
+        """Somebody set the checkpoint: that is the position now, whatever was delivered.
+
+        Nothing if a later lease has begun: it has started where it is now, or is told of it itself.
+        """
         with self._lock:
-            self._held.pop(shard, None)
-            self._seen[shard] = cursor
+            if not self._is_late(lease):
+                self._held.pop(lease.shard, None)
+                self._seen[lease.shard] = cursor
 
     def group_lost(self) -> None:
         """The consumer group was found missing, or without its checkpoints."""

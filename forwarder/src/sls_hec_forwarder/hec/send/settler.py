@@ -1,0 +1,94 @@
+"""Carries out what was decided about a batch, and tells who wants to know."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sls_hec_forwarder.delivery.batcher import Batch, Piece
+from sls_hec_forwarder.hec.api.answers import Answer
+from sls_hec_forwarder.hec.send.custody import Custody
+from sls_hec_forwarder.hec.send.outcomes import Again, AtOnce, Dead, Reroute
+from sls_hec_forwarder.hec.send.surroundings import Surroundings
+from sls_hec_forwarder.spool.dead_letter import DeadLetter
+from sls_hec_forwarder.wire.envelope import index_of
+
+# A dead letter that could not be saved is tried again after so many seconds, later at the pace of retries:
+# its event is posted again, which also finds out when the collector accepts it.
+_UNSAVED: Final = 5.0
+
+
+class Settler:
+    """For one thread. Each call settles one batch of its custody; one that raises may have left it there."""
+
+    def __init__(self, endpoint: str, around: Surroundings) -> None:
+        self.custody = Custody(around.outbox)
+        self._endpoint = endpoint
+        self._around = around
+
+    def delivered(self, batch: Batch) -> None:
+        """All of it is at its destination."""
+        events, size = batch.events, batch.raw_size
+        self.custody.delivered(batch)
+        self._around.observer.delivered(self._endpoint, events, size)
+
+    def dropped(self, batch: Batch) -> None:
+        """It belongs to another consumer now."""
+        events = batch.events
+        self.through(batch)
+        self.custody.dropped(batch)
+        self._around.observer.dropped(events)
+
+    def resend(self, batch: Batch) -> None:
+        """It may have been taken, but nobody can tell: send it again."""
+        self._put_back(batch, batch.attempts + 1, may_have_taken=True)
+
+    def not_taken(self, batch: Batch, result: Again | AtOnce) -> None:
+        """It is to be sent again."""
+        if isinstance(result, Again):
+            self._put_back(batch, result.attempts, result.may_have_taken)
+        else:
+            batch.isolated = result.isolated
+            self.custody.put_back(batch, 0.0)
+
+    def refused(self, one: Batch, result: Reroute | Dead, answer: Answer) -> None:
+        """One event that will never be taken as it is."""
+        piece = one.pieces[0]
+        if isinstance(result, Reroute):
+            piece.original, piece.body = piece.body, result.envelope
+            index, other = index_of(piece.original), self._around.policy.fallback_index
+            self._around.dead_letters.rerouted(self._endpoint, answer, index, other)
+            self.custody.put_back(one, 0.0)
+        elif self._around.dead_letters.save(self._letter(piece, result.reason, answer), piece):
+            self.through(one)
+            self.custody.delivered(one)
+        else:
+            one.attempts += 1
+            self.custody.put_back(one, max(_UNSAVED, self._around.retry.delay(one.attempts)))
+
+    def through(self, batch: Batch) -> None:
+        """It is accepted, saved or dropped: whatever trouble it was, it is none any more."""
+        self._around.refusals.through(batch)
+        self._around.dead_letters.through(batch)
+
+    def _put_back(self, batch: Batch, attempts: int, may_have_taken: bool) -> None:
+        batch.attempts = attempts
+        events = batch.events
+        self.custody.put_back(batch, self._around.retry.delay(attempts))
+        self._around.observer.retried(self._endpoint, events, events if may_have_taken else 0)
+
+    def _letter(self, piece: Piece, reason: str, answer: Answer) -> DeadLetter:
+        now = self._around.wall()
+        twice = piece.original is not None  # its own index was refused too
+        return DeadLetter(
+            time=now,
+            reason=reason,
+            status=answer.status,
+            code=answer.code,
+            text=answer.text,
+            endpoint=self._endpoint,
+            shard=piece.pull.lease.shard,
+            envelope=piece.body if piece.original is None else piece.original,
+            refusals=2 if twice else 1,
+            again=now if twice else None,
+            tried={"index": self._around.policy.fallback_index} if twice else {},
+        )

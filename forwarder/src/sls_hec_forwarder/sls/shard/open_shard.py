@@ -1,0 +1,120 @@
+"""A shard that is open: its lease, its next cursor, its checkpoint. And the order to leave it."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from dataclasses import dataclass
+from typing import Callable
+
+from sls_hec_forwarder.delivery.lease import Lease
+from sls_hec_forwarder.sls.api.trouble import Trouble
+from sls_hec_forwarder.sls.shard.checkpoints import Saver
+from sls_hec_forwarder.sls.shard.positions import Start
+from sls_hec_forwarder.sls.shard.pull_plan import PullPlan
+from sls_hec_forwarder.sls.shard.shard_conditions import ShardConditions
+from sls_hec_forwarder.sls.shard.surroundings import Surroundings
+
+
+class Phase(enum.Enum):
+    """Where a reader is in its life."""
+
+    STARTING = "starting"
+    READING = "reading"
+    FINISHED = "finished"
+    EXPIRED = "stopped at an expired cursor"
+    DRAINING = "draining"
+    ENDED = "ended"
+
+
+@dataclass
+class OpenShard:
+    """Changed by the reader's thread only; others look at it."""
+
+    lease: Lease
+    start: Start
+    #: What to pull next.
+    plan: PullPlan
+    #: Of its checkpoint.
+    saver: Saver
+    #: Pulls that fail.
+    trouble: Trouble
+    #: What else stands of it.
+    conditions: ShardConditions
+    #: When the cursor was last known to be one of the shard, in unix seconds.
+    valid: float
+    phase: Phase = Phase.READING
+    #: When a pull was last answered, on the clock of the surroundings; None before the first.
+    last_pull: float | None = None
+    #: It waits for room in the outbox.
+    waiting: bool = False
+    #: Since when too much is unsaved to pull more.
+    full_since: float | None = None
+
+    @property
+    def number(self) -> int:
+        return self.lease.shard
+
+    @property
+    def subject(self) -> str:
+        """Of its conditions."""
+        return f"shard {self.number}"
+
+
+class Leave:
+    """Tells a reader from outside to leave its shard, and holds the lease that this may end. Thread-safe.
+
+    `term` is that of the membership.
+    """
+
+    def __init__(self, term: int, clock: Callable[[], float]) -> None:
+        self._term = term
+        self._clock = clock
+        self._told = threading.Event()
+        self._revoked = False
+        self._lease: Lease | None = None
+        self._drain_until = float("inf")
+        self._lock = threading.Lock()  # of the lease's creation, against `revoke`
+
+    def release(self, drain_time: float) -> None:
+        """In good order, within `drain_time` seconds."""
+        self._drain_until = self._clock() + drain_time
+        self._told.set()
+
+    def revoke(self) -> None:
+        """At once; nothing of the shard may be sent or saved any more."""
+        with self._lock:
+            self._revoked = True
+            if self._lease is not None:
+                self._lease.revoke()
+        self._told.set()
+
+    def drop(self) -> None:
+        """A defect ends the reader, and with it the lease."""
+        if self._lease is not None:
+            self._lease.revoke()
+
+    def lease(self, shard: int, cursor: str, around: Surroundings) -> Lease | None:
+        """Begin the lease; None if the shard was revoked before that."""
+        with self._lock:
+            if not self._revoked:
+                self._lease = Lease(shard, cursor, around.fence, around.unsaved, term=self._term)
+            return self._lease
+
+    @property
+    def told(self) -> bool:
+        """The shard has to be left, one way or the other."""
+        return self._told.is_set()
+
+    @property
+    def revoked(self) -> bool:
+        return self._revoked
+
+    @property
+    def drain_left(self) -> float:
+        """Seconds to deliver and save what is in flight, less than 0 when they are over."""
+        return self._drain_until - self._clock()
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but no longer than until the shard has to be left."""
+        self._told.wait(seconds)
