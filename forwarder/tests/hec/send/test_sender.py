@@ -144,7 +144,8 @@ def test_a_wrong_token_holds_all_until_it_is_replaced() -> None:
         assert 1 <= attempts <= 4 + 10  # those on their way, then one probe at a time with growing pauses
         assert hec.store.total == 0
         assert rig.lease.committed == "start"
-        rig.sender.replace_token(DEMO_TOKEN)
+        rig.sender.token.value = DEMO_TOKEN
+        rig.sender.reload()
         assert rig.settled()
         exactly_once(rig, hec)
         wait_until(lambda: not rig.sender.holding)

@@ -102,7 +102,7 @@ def decide(
         return [_taken(whole, answer, policy, acks_given)]
     if answer.action in (Action.SPLIT, Action.ISOLATE) or answer.accepted_prefix:
         return _parts(batch, answer, policy, acks_given)
-    if fault is Next.BURY and policy.can_save:
+    if fault is Next.BURY and batch.events == 1 and policy.can_save:
         return [_refused(batch, whole, answer, policy, "blocked")]
     if fault is Next.HALVE:  # the pause was for the whole
         return [Again(half, 1, answer.may_have_taken) for half in whole.halves()]

@@ -128,11 +128,6 @@ class Sender:
                 worker.join(max(0.0, deadline - time.monotonic()))
         return not any(worker.is_alive() for worker in self._workers)
 
-    def replace_token(self, token: str) -> None:
-        """Use another token from the next request on."""
-        self.token.value = token
-        self.reload()
-
     def reload(self) -> None:
         """An operator has changed something: read the token again and try at once what was on hold.
 
