@@ -196,6 +196,7 @@ def test_reader_that_ends_late_ends_no_condition_of_the_next_one(cloud: Any, eve
     eventually(lambda: member.seen.ended == [(0, "revoked")])
     eventually(lambda: sum(each.name == "sls-shard-0" for each in threading.enumerate()) == 1)
     assert member.conditions.stands("shard_stopped", "shard 0")
+    assert member.shards == [0]
     assert member.stop()
     assert not member.conditions.stands("shard_stopped", "shard 0")
 
