@@ -7,8 +7,8 @@ name: cut
 type: aggregate
 short_description: Kills the run at a task
 description:
-  - C(CUT_TASK) is the end of the task's name; without it, nothing is cut. C(CUT_WHEN) is V(before), V(after), or so many seconds after the
-    task's begin.
+  - C(CUT_TASK) is the end of the task's name; without it, nothing is cut. C(CUT_WHEN) is V(before), V(after), or so
+    many seconds after the task's begin.
 """
 
 import contextlib

@@ -142,10 +142,10 @@ def _service(client: ReadClient, place: str) -> Iterator[Finding]:
 
 
 def _first_failure(problem: SlsError, settings: SlsSettings, place: str) -> Finding:
+    if problem.foreign:  # it says itself where to look
+        return Finding("sls", "request", place, Status.FAILED, str(problem))
     what, advice = "request", ""
-    if problem.foreign:
-        pass  # it says itself where to look
-    elif isinstance(problem, ClockSkewed):
+    if isinstance(problem, ClockSkewed):
         what, advice = "clock", ": synchronise this machine's clock"
     elif isinstance(problem, AuthFailed):
         what, advice = "credentials", ": check SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN"

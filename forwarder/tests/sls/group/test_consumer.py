@@ -328,8 +328,8 @@ def test_query_that_lets_nothing_through_saves_its_progress(cloud: Any, eventual
     eventually(lambda: other.sink.events == [(0, -1, 1 - 1)])
 
 
-@pytest.mark.parametrize("policy", ["oldest", "end", "stop"])
-def test_expired_checkpoint(cloud: Any, eventually: Any, policy: str, caplog: Any) -> None:
+def expire_behind_the_checkpoint(cloud: Any, eventually: Any) -> None:
+    """Of one shard 5 log groups are read; of 10 that follow while nobody reads, 3 are lost."""
     cloud.make(shards=1)
     first = cloud.member()
     cloud.put(0, groups=5)
@@ -339,6 +339,11 @@ def test_expired_checkpoint(cloud: Any, eventually: Any, policy: str, caplog: An
     with cloud.store.lock:
         shard = cloud.store.shards[0]
         shard.expire_to(shard.first + 8)
+
+
+@pytest.mark.parametrize("policy", ["oldest", "end", "stop"])
+def test_expired_checkpoint(cloud: Any, eventually: Any, policy: str, caplog: Any) -> None:
+    expire_behind_the_checkpoint(cloud, eventually)
     kept = cloud.truth
     second = cloud.member("a", expired=policy)
     eventually(lambda: second.seen.lost)
@@ -363,15 +368,7 @@ def test_expired_checkpoint(cloud: Any, eventually: Any, policy: str, caplog: An
 
 def test_service_that_goes_on_silently_behind_an_expired_cursor(cloud: Any, eventually: Any) -> None:
     cloud.standin.switch(expired_cursor="oldest")
-    cloud.make(shards=1)
-    first = cloud.member()
-    cloud.put(0, groups=5)
-    eventually(lambda: once(cloud) and all_saved(cloud))
-    first.stop()
-    cloud.put(0, groups=10)
-    with cloud.store.lock:
-        shard = cloud.store.shards[0]
-        shard.expire_to(shard.first + 8)
+    expire_behind_the_checkpoint(cloud, eventually)
     second = cloud.member()
     eventually(lambda: second.seen.lost)
     assert second.seen.lost[0][1].groups == 3

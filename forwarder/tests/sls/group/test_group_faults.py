@@ -177,18 +177,23 @@ def test_shard_of_another_member_is_waited_for_and_then_read_from_where_it_was_s
     assert repeated(cloud) <= 40
 
 
+def joins_and_cannot_begin(cloud: Any, eventually: Any, first: Any) -> Any:
+    """A second member that is assigned one of two shards, and gets no checkpoint to begin at."""
+    cloud.standin.faults.add(
+        Fault("error", "GetCheckPoint", times=None, status=500, code="InternalServerError", text="x")
+    )
+    other = cloud.member("b")
+    eventually(lambda: len(first.shards) == len(other.shards) == 1)
+    return other
+
+
 def test_shard_that_was_handed_over_to_a_member_that_has_not_begun_it(cloud: Any, eventually: Any) -> None:
     """Whoever held it last knows it best, also when it was given up in good order."""
     cloud.make(shards=2)
     first = cloud.member("a", group_timeout=6)
     put_all(cloud, 50)
     eventually(lambda: settled(cloud))
-    # It cannot begin without the checkpoint.
-    cloud.standin.faults.add(
-        Fault("error", "GetCheckPoint", times=None, status=500, code="InternalServerError", text="x")
-    )
-    other = cloud.member("b")
-    eventually(lambda: len(first.shards) == len(other.shards) == 1)
+    other = joins_and_cannot_begin(cloud, eventually, first)
     with cloud.store.lock:
         console(cloud).delete_group(*PLACE)
         cloud.standin.faults.clear()
@@ -203,11 +208,7 @@ def test_shard_of_a_member_whose_checkpoint_was_never_seen_is_waited_for(cloud: 
     first = cloud.member("a", proxy=line.url, group_timeout=30)
     put_all(cloud, 50)
     eventually(lambda: settled(cloud))
-    cloud.standin.faults.add(
-        Fault("error", "GetCheckPoint", times=None, status=500, code="InternalServerError", text="x")
-    )
-    other = cloud.member("b")
-    eventually(lambda: len(first.shards) == len(other.shards) == 1)
+    other = joins_and_cannot_begin(cloud, eventually, first)
     line.cut()
     with cloud.store.lock:
         console(cloud).delete_group(*PLACE)
