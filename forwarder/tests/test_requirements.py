@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import importlib.metadata
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 LOCK = Path(__file__).parents[1] / "requirements" / "runtime.txt"
 
@@ -43,6 +48,47 @@ def imported() -> set[str]:
         [sys.executable, "-c", IMPORT_ALL], check=True, capture_output=True, text=True, timeout=120
     ).stdout
     return {normalised(name) for name in json.loads(printed)}
+
+
+def owners() -> dict[str, set[str]]:
+    """The names that installed distributions bring, each with the distributions that bring it."""
+    found: dict[str, set[str]] = {}
+    for each in importlib.metadata.distributions():
+        for path in each.files or ():
+            found.setdefault(path.parts[0].partition(".")[0], set()).add(normalised(each.metadata["Name"]))
+    return found
+
+
+def written(source: Path) -> set[str]:
+    """The first part of every name that a folder's modules import."""
+    names = set()
+    for path in source.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {each.name.partition(".")[0] for each in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize(
+    ("project", "package", "needed_otherwise"),
+    [
+        # The SDK imports it as soon as it is imported itself.
+        ("sls-hec-forwarder", "sls_hec_forwarder", {"requests"}),
+        ("sls-hec-standins", "sls_hec_standins", set()),
+    ],
+)
+def test_what_a_package_declares_is_what_its_modules_import(
+    project: str, package: str, needed_otherwise: set[str]
+) -> None:
+    [location] = importlib.import_module(package).__path__
+    owned = owners()
+    of_others = {owner for name in written(Path(location)) for owner in owned.get(name, ())} - {project}
+    declared = {
+        normalised(re.split(r"[ ;<>=!~\[]", each)[0]) for each in importlib.metadata.requires(project) or ()
+    }
+    assert declared - needed_otherwise == of_others
 
 
 def test_every_import_is_locked() -> None:

@@ -24,13 +24,11 @@ from sls_hec_forwarder.health.facts import Facts, ShardFacts
 from sls_hec_forwarder.health.model import Health
 from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.metrics import Metrics
-from sls_hec_forwarder.metrics.metrics_md import render
 from sls_hec_forwarder.metrics.observers import CountingHec, CountingSls
 from sls_hec_forwarder.metrics.table import TABLE
 from sls_hec_forwarder.settings import HecSettings, RelaySettings, Settings, SlsSettings
 from sls_hec_forwarder.sls.observer import Lost, SlsObserver
 
-PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 ENDPOINT = "https://idx1:8088"
 DEFINITIONS = {each.name: each for group in TABLE.values() for each in group}
 
@@ -128,12 +126,6 @@ def report_everything(metrics: Metrics) -> None:
     hec.dropped(5)
     hec.held(ENDPOINT, True)
     watched(metrics).begin("collector_holding", ENDPOINT, "no token")
-
-
-def test_the_page_is_rendered_from_the_code() -> None:
-    assert PAGE.read_text(encoding="utf-8") == render(), (
-        "run: python -m sls_hec_forwarder.metrics.metrics_md > docs/metrics.md"
-    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Renders docs/settings.md from the settings: `python -m sls_hec_forwarder.settings.settings_md`."""
+"""Renders docs/settings.md from the settings: `python forwarder/release/settings_md.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TITLES = {
 
 _HEAD = """# Settings
 
-<!-- Made by `python -m sls_hec_forwarder.settings.settings_md > docs/settings.md`; a test compares them. -->
+<!-- Made by `python forwarder/release/settings_md.py > docs/settings.md`; a test compares them. -->
 
 Every setting is an environment variable, and an empty one counts as not set. Each instance of the relay has
 one environment file, in the syntax of systemd's `EnvironmentFile`. All settings are read once at start.

@@ -1,4 +1,4 @@
-"""Renders docs/health.md from the catalogue: `python -m sls_hec_forwarder.health.health_md`."""
+"""Renders docs/health.md from the catalogue: `python forwarder/release/health_md.py`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sls_hec_forwarder.health.catalogue import CATALOGUE, ConditionKind, Severit
 
 _HEAD = """# Health
 
-<!-- Made by `python -m sls_hec_forwarder.health.health_md > docs/health.md`; a test compares them. -->
+<!-- Made by `python forwarder/release/health_md.py > docs/health.md`; a test compares them. -->
 
 Whatever can stop, delay, divert, repeat or drop events is a condition with a name. Each instance keeps the
 conditions that stand in one place, and everything that shows health reads that place: the log, the line of

@@ -1,4 +1,4 @@
-"""Renders docs/metrics.md from the table: `python -m sls_hec_forwarder.metrics.metrics_md`."""
+"""Renders docs/metrics.md from the table: `python forwarder/release/metrics_md.py`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sls_hec_forwarder.metrics.table import TABLE, Definition
 
 _HEAD = """# Metrics
 
-<!-- Made by `python -m sls_hec_forwarder.metrics.metrics_md > docs/metrics.md`; a test compares them. -->
+<!-- Made by `python forwarder/release/metrics_md.py > docs/metrics.md`; a test compares them. -->
 
 With `RELAY_METRICS` set to a port or to `unix:/path`, each instance of the relay serves the Prometheus text
 format at `/metrics`, on loopback or that socket only. `/healthz` answers 200 while the instance is ready: a
