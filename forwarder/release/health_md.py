@@ -10,29 +10,32 @@ _HEAD = """# Health
 
 <!-- Made by `python forwarder/release/health_md.py > docs/health.md`; a test compares them. -->
 
-Whatever can stop, delay, divert, repeat or drop events is a condition with a name. Each instance keeps the
-conditions that stand in one place, and everything that shows health reads that place: the log, the line of
-`systemctl status`, `sls-hec-forwarder health`, `/healthz`, the metric `sls_hec_condition` and
-`ansible/status.yml`. So they cannot disagree, and where none shows a condition, there is none.
+Everything that can stop, delay, divert, repeat or drop events is a condition with a name. Each instance keeps
+its active conditions in one place, and everything that shows health reads from there: the log, the status
+line of `systemctl status`, `sls-hec-forwarder health`, `/healthz`, the metric `sls_hec_condition` and
+`ansible/status.yml`. So they cannot disagree: if they show no condition, there is none.
 
 ```console
 $ sls-hec-forwarder health --env-file relay.env
 critical: NOT READY, 2 shards, lag 0 s
 CRITICAL dead_letters https://splunk.example.com:8088 since 2026-11-27T10:12:44Z (870 times): Incorrect \
-index (HTTP 400, code 7); they are saved in RELAY_SPOOL_DIR, others go on; mend the cause, then `replay send`
+index (HTTP 400, code 7); they are saved in RELAY_SPOOL_DIR, other events are sent; fix the cause, then run \
+`replay send`
 ```
 
-On a relay host of the appliance the same is `sls-hec-instance <instance> health`. The exit status is 1 while
-a critical condition stands, or from `warning` on with `--fail-on warning`.
+On a relay host of the appliance, use `sls-hec-instance <instance> health`. The exit status is 1 while a
+critical condition is active; with `--fail-on warning`, while any condition is.
 
-- **warning**: look at it today. **critical**: events stand still, go elsewhere or are lost; look at it now.
-- Where the table has a time or a number under *critical*, the warning becomes critical then.
-- A condition that consists of occurrences, such as dead letters, is over after five minutes without one.
+- **warning**: look at it today. **critical**: events are stuck, diverted or lost; look at it now.
+- Where the column *critical* has a time or a number, a warning becomes critical after that time or number of
+  occurrences.
+- A condition that consists of occurrences, such as dead letters, ends after five minutes without one.
 - The log has a line when a condition begins, for each further cause, at the 10th, 100th, 1000th...
-  occurrence, when a warning becomes critical, and when it is over. The name stands in brackets at its end.
-- A number that is not known is shown as unknown, and has no sample in the metrics; it is never shown as 0.
+  occurrence, when a warning becomes critical, and when the condition ends. The line ends with the condition's
+  name in brackets.
+- An unknown number is shown as unknown and has no sample in the metrics; it is never shown as 0.
 - `/healthz` is readiness: 200 for a member of the group without a critical condition, else 503; the body is
-  the report as JSON. `/livez` is liveness: it tells only whether the process works.
+  the report as JSON. `/livez` is liveness: it only says whether the process works.
 """
 
 _TITLES = {

@@ -11,25 +11,25 @@ _HEAD = """# Metrics
 <!-- Made by `python forwarder/release/metrics_md.py > docs/metrics.md`; a test compares them. -->
 
 With `RELAY_METRICS` set to a port or to `unix:/path`, each instance of the relay serves the Prometheus text
-format at `/metrics`, on loopback or that socket only. `/healthz` answers 200 while the instance is ready: a
-member of its consumer group, and no critical [condition](health.md) stands; else 503. Its body is the health
-report as JSON either way. `/livez` answers 200 while the process itself works, whatever the world around it
-does: a supervisor that restarts it may ask that. Nothing else is served.
+format at `/metrics`, on loopback or that socket only. `/healthz` answers 200 while the instance is ready,
+that is a member of its consumer group without a critical [condition](health.md), else 503; the body is always
+the health report as JSON. `/livez` answers 200 while the process itself works, whatever SLS and the
+collectors do; it is meant for a supervisor that restarts the process. Nothing else is served.
 
-A client has 5 s for a whole exchange, and a slow one delays no other; of more than 16 at once the oldest is
-cut off. On a port, a request has to name this machine as its host: `localhost`, `127.0.0.1` or `[::1]`, with
-any port; for another name it gets 421, so that no web page can read the metrics through a browser on the
-host. The unix socket takes any name.
+A client has 5 s for a whole exchange, and a slow one does not delay others; when there are more than 16, the
+oldest is disconnected. On a port, the request's host must be `localhost`, `127.0.0.1` or `[::1]`, with any
+port; another name gets status 421, so that no web page can read the metrics through a browser on the host.
+The unix socket accepts any name.
 
-Values of labels that log writers or servers choose are printable and at most 120 characters long. Where one
-had to be changed for that, it ends in `~` and a digest.
+Label values that log writers or servers choose are printable and at most 120 characters long. A value that
+was changed for this ends in `~` and a digest.
 
-Beside these there are the `process_*` metrics (CPU, memory, file descriptors) of the official Prometheus
-client. Counters begin at 0 with the process.
+In addition there are the `process_*` metrics (CPU, memory, file descriptors) of the official Prometheus
+client. Counters start at 0 when the process starts.
 
 What to watch first: `sls_hec_ready` is 0 when somebody has to act, and `sls_hec_condition` says why.
 `sls_hec_shard_lag_seconds` grows when the relay or the collector is too slow. Any increase of
-`sls_hec_expired_ranges_total` or `sls_hec_discarded_events_total` is lost data.
+`sls_hec_expired_ranges_total` or `sls_hec_discarded_events_total` means lost data.
 """
 
 

@@ -20,16 +20,16 @@ _HEAD = """# Settings
 
 Every setting is an environment variable, and an empty one counts as not set. Each instance of the relay has
 one environment file, in the syntax of systemd's `EnvironmentFile`. All settings are read once at start.
-Wrong values, unknown names and values that do not go together are told in one go, each by its name with what
-was expected, and the relay exits with status 2 before it touches anything. `sls-hec-forwarder check` does the
-same, and then tries the settings out.
+Wrong, unknown and conflicting settings are reported all at once, each by its name with what was expected, and
+the relay exits with status 2 before it touches anything. `sls-hec-forwarder check` does the same, and then
+tests the settings.
 
-Settings marked *file* can come from a file: `HEC_TOKEN_FILE=/path` in place of `HEC_TOKEN`. A relative path
-is looked for in `$CREDENTIALS_DIRECTORY`, where systemd puts a service's credentials. A line feed at the end
-does not count. SIGHUP reads these files again. Secrets are never shown, neither in logs nor in messages.
+Settings marked *file* can come from a file: `HEC_TOKEN_FILE=/path` instead of `HEC_TOKEN`. A relative path is
+resolved in `$CREDENTIALS_DIRECTORY`, where systemd puts a service's credentials. A line feed at the end is
+ignored. SIGHUP reads these files again. Secrets are never shown in logs or messages.
 
-Flags are `true` or `false`; `yes`, `no`, `on`, `off`, `1` and `0` do as well. Times need their zone
-(`2026-01-31T08:00:00+08:00`) or are unix seconds, and mean the time at which SLS received a log.
+Flags are `true` or `false`; `yes`, `no`, `on`, `off`, `1` and `0` are accepted too. Times are unix seconds or
+have a time zone (`2026-01-31T08:00:00+08:00`), and mean the time at which SLS received a log.
 """
 
 

@@ -46,7 +46,7 @@ def test_all_is_well(world: World) -> None:
     # What cannot be told is not passed over.
     assert texts(findings, "rights")["not checked"] == (
         "log:UpdateConsumerGroup, log:ConsumerGroupHeartBeat, log:ConsumerGroupUpdateCheckPoint, "
-        "log:CreateConsumerGroup: `run` needs them, and says so if one is missing"
+        "log:CreateConsumerGroup: needed by `run`, which reports a missing one"
     )
     assert texts(findings, "index (default of the token)").keys() == {"not checked"}
 
@@ -74,7 +74,7 @@ def test_a_test_event_when_asked_for(world: World) -> None:
     world.settings["HEC_INDEX"] = "main"
     status, findings = world.check("--send-test-event")
     assert status == 0
-    assert texts(findings, "index main") == {"ok": "took a test event (sls_hec_test=true)"}
+    assert texts(findings, "index main") == {"ok": "accepted a test event (sls_hec_test=true)"}
     assert world.hec.store.total == 1
 
 
@@ -103,7 +103,7 @@ def test_the_group_exists_with_other_settings(world: World) -> None:
     assert status == 0
     found = texts(findings, "consumer group")
     assert found["ok"] == "exists, time-out 30 s, not in order"
-    assert "changes the group for all its members" in found["warning"]
+    assert "for all its members" in found["warning"]
     assert "a third" in texts(findings, "heartbeat")["warning"]
 
 
@@ -350,14 +350,14 @@ def secure_hec(ca: ThrowawayCa, world: World) -> Iterator[HecStandin]:
 def test_a_trusted_collector(world: World, secure_hec: HecStandin) -> None:
     status, findings = world.check()
     assert status == 0
-    assert "trusted, by Throwaway test CA, for " in texts(findings, "certificate")["ok"]
+    assert "trusted, issued by Throwaway test CA, valid for " in texts(findings, "certificate")["ok"]
 
 
 @pytest.mark.parametrize(
     ("names", "days", "part"),
     [
-        (HEC_NAMES, -1, "renewed"),
-        (("splunk.example.com",), 30, "use a name that it is made for"),
+        (HEC_NAMES, -1, "renew it on the server"),
+        (("splunk.example.com",), 30, "use a host name that it contains"),
     ],
     ids=["expired", "another host's"],
 )
@@ -387,14 +387,14 @@ def test_a_certificate_that_expires_soon(world: World, secure_hec: HecStandin, c
     secure_hec.server.set_tls(ServerTls(certificate.cert, certificate.key))
     status, findings = world.check()
     assert status == 0
-    assert "have it renewed" in texts(findings, "certificate")["warning"]
+    assert ": renew it" in texts(findings, "certificate")["warning"]
 
 
 def test_a_certificate_that_nobody_verifies(world: World, secure_hec: HecStandin) -> None:
     world.settings.update(HEC_SSL_VERIFY="false", HEC_CA_FILE="")
     status, findings = world.check()
     assert status == 0
-    assert texts(findings, "certificate") == {"warning": "not verified, by HEC_SSL_VERIFY"}
+    assert texts(findings, "certificate") == {"warning": "not verified (HEC_SSL_VERIFY=false)"}
 
 
 @pytest.mark.parametrize(

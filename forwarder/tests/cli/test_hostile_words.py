@@ -216,7 +216,7 @@ def test_names_and_letters_with_escapes(world: World, spool: Path) -> None:
     assert any(shown in line for line in said["list",])
     assert any(SHOWN in line for line in said["list",])
     assert any(SHOWN in line for line in said["show",])
-    assert any(f"{shown}: 7 bytes are no dead letters" in line for line in said["send",])
+    assert any(f"{shown}: 7 bytes are not dead letters" in line for line in said["send",])
 
 
 def test_what_is_no_file_is_named_in_one_line_and_the_others_are_sent(world: World, spool: Path) -> None:
@@ -246,7 +246,7 @@ def test_letters_that_are_absurd_stay_and_the_others_are_sent(world: World, spoo
     path = spool / "a.jsonl.gz"
     path.write_bytes(b"".join(gzip.compress(f"{line}\n".encode()) for line in lines))
     for said in all_commands(world).values():
-        assert any("bytes are no dead letters; they are left there" in line for line in said)
+        assert any("bytes are not dead letters; they are left in the file" in line for line in said)
     assert world.hec.store.total == 1
     assert sum(gzip.decompress(path.read_bytes()).count(b"\n") for path in files(spool)) == len(lines) - 1
 

@@ -155,7 +155,7 @@ def test_troubles_in_one_line_each(world: World, spool: Path) -> None:
     assert done.returncode == 1
     trouble, given_up = done.stderr.splitlines()
     assert "Invalid token (HTTP 403, code 4)" in trouble
-    assert given_up.startswith("given up: every collector waits for an operator")
+    assert given_up.startswith("gave up: every collector waits for an operator")
     assert "nobody-knows" not in done.stderr + done.stdout
     world.settings["HEC_TOKEN"] = token
 
@@ -168,7 +168,7 @@ def test_troubles_in_one_line_each(world: World, spool: Path) -> None:
     for action in ("list", "send"):
         done = world.run("replay", action)
         assert done.returncode == 1
-        assert done.stderr == f"{path}: 7 bytes are no dead letters; they are left there\n"
+        assert done.stderr == f"{path}: 7 bytes are not dead letters; they are left in the file\n"
     assert indexed(world) == {"0|1": 1, "0|2": 1}
     assert path.read_bytes() == b"garbage"
 
@@ -207,7 +207,7 @@ def test_a_signal_ends_it_in_order(world: World, spool: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1
-    assert err == "interrupted; what was not accepted is still there\n"
+    assert err == "interrupted; events that were not accepted are still there\n"
     assert "not tried" in out
     assert len(left(spool)) + world.hec.store.total == 2000
     assert set(indexed(world).values()) == {1}

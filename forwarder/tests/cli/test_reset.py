@@ -108,12 +108,12 @@ def test_for_people(site: Site) -> None:
     assert "proj/store, group relay" in done.stdout
     since = moment(site.begun + 60)
     assert f"SKIPS 4 log groups, received from {since} up to the end\n" in done.stdout
-    assert done.stdout.endswith("nothing is changed; with --yes it will be\n")
+    assert done.stdout.endswith("nothing was changed; add --yes to change it\n")
     done = site.world.run("reset", "--to", "begin", "--yes")
     since, until = moment(site.begun), moment(site.begun + 60)
     assert f"REPEATS 6 log groups, received from {since} up to {until} (1 min 0 s)" in done.stdout
     assert "no checkpoint" in done.stdout
-    assert f"changed, and read back: shard 0 at {site.at(0)}, 1 at " in done.stdout
+    assert f"changed and verified by reading back: shard 0 at {site.at(0)}, 1 at " in done.stdout
 
 
 def test_a_time_and_a_cursor(site: Site) -> None:

@@ -50,7 +50,7 @@ def test_a_condition_stands_from_its_begin_to_its_end(
     assert HEC in begun
     assert "Invalid token" in begun
     assert "check HEC_TOKEN" in begun
-    assert "takes events again, after 5 s (2 times)" in ended
+    assert "accepts events again, after 5 s (2 times)" in ended
 
 
 def test_each_further_cause_of_a_condition_is_told_once(
@@ -98,10 +98,10 @@ def test_what_occurs_is_over_when_it_was_quiet_for_long(
     conditions.occurred("dead_letters", HEC, "no")
     clock.now += QUIET - 1
     conditions.tick()
-    assert conditions.stands("dead_letters", HEC)
+    assert conditions.is_active("dead_letters", HEC)
     clock.now += 1
     conditions.tick()
-    assert not conditions.stands("dead_letters", HEC)
+    assert not conditions.is_active("dead_letters", HEC)
     assert "no more events were refused" in lines(caplog)[-1]
     assert conditions.total("dead_letters") == 2
 

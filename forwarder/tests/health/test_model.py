@@ -100,7 +100,7 @@ def test_no_member_is_ready_before_it_has_joined() -> None:
         ([2.4, 7.0], "lag 7 s"),
         ([0.0], "lag 0 s"),
         ([None], "lag unknown"),
-        ([None, 3.0], "lag 3 s (unknown of 1)"),
+        ([None, 3.0], "lag 3 s (unknown for 1)"),
         ([], "no lag to measure"),
     ],
 )

@@ -120,7 +120,7 @@ def test_no_secret_whatever_way_it_takes(tmp_path: Path, form: str) -> None:
         thread.start()
         thread.join()
     text = (tmp_path / "log").read_text()
-    assert "failing has ended by an unexpected error" in text
+    assert "failing ended with an unexpected error" in text
     assert text.count("Traceback") >= 6
     for part in ("access", SECRETS[1], "word of", "word%20of"):
         assert part not in text

@@ -86,7 +86,7 @@ WRONG = {
     "SLS_GROUP_TIMEOUT": ("-1", "whole number, from 0 to 3600"),
     "SLS_FETCH_COUNT": ("1001", "too large"),
     "SLS_FETCH_INTERVAL": ("nan", "seconds"),
-    "SLS_CA_FILE": ("/does/not/exist", "there is no such file"),
+    "SLS_CA_FILE": ("/does/not/exist", "the file does not exist"),
     "HEC_HOST": ("https://splunk:8088", "without scheme and port"),
     "HEC_TOKEN": ("to ken", "6 characters that are not shown"),
     "HEC_ENDPOINTS": ("https://a:8088,nonsense", "URLs"),
@@ -97,8 +97,8 @@ WRONG = {
     "RELAY_UNFOLD": ('{"topic": "event"}', "list of field names"),
     "RELAY_TOPICS_INCLUDE": ("a*b", "at the end"),
     "RELAY_TOPICS_EXCLUDE": ("a,,b", "between two commas"),
-    "RELAY_LOG_FILE": ("/does/not/exist", "no such folder"),
-    "RELAY_SPOOL_DIR": (f"{__file__}/spool", "is no folder"),
+    "RELAY_LOG_FILE": ("/does/not/exist", "the folder does not exist"),
+    "RELAY_SPOOL_DIR": (f"{__file__}/spool", "is not a folder"),
     "RELAY_METRICS": ("0.0.0.0:9100", "off, a port on loopback"),
 }
 
@@ -117,7 +117,7 @@ def test_json_that_is_none_is_told_where() -> None:
     """Also where PyPy's own error text has half a character in it."""
     for text, place in (('{"a": é}', 7), ('{"a": {}} é', 11), ("é", 1)):
         [problem] = problems(HEC_TOPIC_RULES=text)
-        assert f"it is no JSON from character {place} on" in problem
+        assert f"it is not valid JSON from character {place} on" in problem
 
 
 def test_a_password_in_the_wrong_place_is_not_repeated() -> None:

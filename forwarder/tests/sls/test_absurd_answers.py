@@ -223,7 +223,9 @@ def test_more_shards_than_one_process_reads(
     with cloud.store.lock:
         cloud.store.split(0)
     member = cloud.member()
-    eventually(lambda: member.conditions.stands("shards_too_many", ""))
+    eventually(lambda: member.conditions.is_active("shards_too_many", ""))
     eventually(lambda: len(member.shards) == 1)  # the condition comes first
     other = cloud.member("b")
-    eventually(lambda: other.shards and not member.conditions.stands("shards_too_many", ""), "it has a share")
+    eventually(
+        lambda: other.shards and not member.conditions.is_active("shards_too_many", ""), "it has a share"
+    )

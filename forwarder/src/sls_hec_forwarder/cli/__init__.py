@@ -1,6 +1,6 @@
 """The command line: arguments and printing, nothing else.
 
-What a command needs is imported by the command, so that a wrong setting is told without waiting for the SDK.
+Each command imports what it needs, so that a wrong setting is reported without waiting for the SDK to load.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["EXIT_FAILED", "EXIT_OK", "EXIT_WRONG", "main"]
 
 EXIT_OK = 0
 EXIT_FAILED = 1
-#: Wrong settings or arguments: starting again changes nothing.
+#: Wrong settings or arguments: a restart does not help.
 EXIT_WRONG = 2
 
 
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     make_harmless()
     prepare()
     arguments = parser().parse_args(argv)
-    # `run` adds handlers; the other commands say themselves what is to be said.
+    # `run` adds handlers; the other commands print their own messages.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         status: int = arguments.command(arguments)
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_OK
     except BrokenPipeError:
-        # The reader has seen enough; Python would complain once more when it flushes at its end.
+        # The reader closed the pipe; without this, Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     return status

@@ -1,4 +1,4 @@
-"""What may stand on the command line."""
+"""The arguments of the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sls_hec_forwarder.process import allocator
 from sls_hec_forwarder.replay.selection import KEYS
 from sls_hec_forwarder.settings import values
 from sls_hec_forwarder.sls.api import cursor as cursors
-from sls_hec_forwarder.times import parse_iso
+from sls_hec_forwarder.times import parse_moment
 
 #: Events a second that `replay send` sends.
 REPLAY_RATE = 500.0
@@ -21,11 +21,11 @@ REPLAY_RATE = 500.0
 SAMPLE_INTERVAL = 5.0
 
 _EXIT_STATUS = """exit status:
-  0  all is well; for `run`: stopped as asked, or the backfill is complete
-  1  failed: a check did, SLS or the instance cannot be asked, `health` found a condition, the relay could not
-     go on, or `reset` cannot be done now; of `replay`: something that was meant is still in the folder, or
-     cannot be read
-  2  wrong settings or arguments; starting again changes nothing
+  0  success; for `run`: stopped as asked, or the backfill is complete
+  1  failure: a check failed, SLS or the instance does not answer, `health` found a condition, the relay
+     could not continue, or `reset` is not possible now; for `replay`: some selected events are still in
+     the folder or cannot be read
+  2  wrong settings or arguments; a restart does not help
 """
 
 
@@ -46,17 +46,17 @@ def parser() -> argparse.ArgumentParser:
     run = _add(commands, "run", "relay until stopped; SIGTERM drains, SIGHUP reads secrets again")
     run.set_defaults(command=_command("run"))
 
-    check = _add(commands, "check", "try everything that `run` needs, and say what to do about what fails")
-    check.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    check = _add(commands, "check", "test everything that `run` needs, and say how to fix what fails")
+    check.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     check.add_argument(
         "--send-test-event",
         action="store_true",
-        help="send one event for each index and sourcetype of the settings; nothing is sent otherwise",
+        help="send one event for each index and sourcetype of the settings; without this, nothing is sent",
     )
     check.set_defaults(command=_command("check"))
 
-    health = _add(commands, "health", "ask the running instance how it is, through RELAY_METRICS")
-    health.add_argument("--json", action="store_true", help="the report as JSON")
+    health = _add(commands, "health", "show the health of the running instance, through RELAY_METRICS")
+    health.add_argument("--json", action="store_true", help="print the report as JSON")
     health.add_argument(
         "--fail-on",
         choices=("critical", "warning", "never"),
@@ -66,14 +66,16 @@ def parser() -> argparse.ArgumentParser:
     health.set_defaults(command=_command("health"))
 
     status = _add(commands, "status", "show the consumer group as SLS knows it")
-    status.add_argument("--json", action="store_true", help="JSON, one object a line, instead of a table")
-    status.add_argument("--watch", action="store_true", help="show it again and again")
+    status.add_argument(
+        "--json", action="store_true", help="print JSON, one object per line, instead of a table"
+    )
+    status.add_argument("--watch", action="store_true", help="refresh until interrupted")
     status.add_argument(
         "--interval",
         type=_seconds,
         default=SAMPLE_INTERVAL,
         metavar="SECONDS",
-        help="time between the two samples that tell how fast lag shrinks, and between refreshes "
+        help="time between the two samples that show how fast lag shrinks, and between refreshes "
         "(default: %(default)g); 0: a single sample",
     )
     status.set_defaults(command=_command("status"))
@@ -83,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _reset(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    reset = _add(commands, "reset", "move the group's checkpoints, while none of its members is alive")
+    reset = _add(commands, "reset", "move the group's checkpoints; only while none of its members is alive")
     reset.add_argument(
         "--to",
         type=_place,
@@ -93,36 +95,38 @@ def _reset(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "received the logs, or a cursor of one shard",
     )
     reset.add_argument(
-        "--shard", type=int, action="append", metavar="N", help="only this shard; may be given again"
+        "--shard", type=int, action="append", metavar="N", help="only this shard; may be repeated"
     )
-    reset.add_argument("--yes", action="store_true", help="do it; nothing is changed otherwise")
-    reset.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    reset.add_argument(
+        "--yes", action="store_true", help="change the checkpoints; without this, nothing is changed"
+    )
+    reset.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     reset.set_defaults(command=_command("reset"))
 
 
 def _replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    what = "look at dead letters in RELAY_SPOOL_DIR, and send them again"
+    what = "list, show and resend the dead letters in RELAY_SPOOL_DIR"
     replay = commands.add_parser("replay", help=what, description=f"{what[0].upper()}{what[1:]}.")
     actions = replay.add_subparsers(title="actions", metavar="ACTION", required=True)
-    listed = _add(actions, "list", "how many there are, by file and by what the collector said")
-    shown = _add(actions, "show", "each of them, with its envelope")
-    sent = _add(actions, "send", "send them, and remove from the folder what is accepted")
+    listed = _add(actions, "list", "count them by file and by the collector's answer")
+    shown = _add(actions, "show", "show each of them, with its envelope")
+    sent = _add(actions, "send", "send them, and remove the accepted ones from the folder")
     for action in (listed, shown, sent):
         action.set_defaults(command=_command("replay"))
-        action.add_argument("--json", action="store_true", help="JSON, one object a line")
+        action.add_argument("--json", action="store_true", help="print JSON, one object per line")
         _selection(
-            action.add_argument_group("which ones; each option may be given again, any of them will do")
+            action.add_argument_group("which dead letters; an option may be repeated to allow several values")
         )
     listed.set_defaults(action="list")
     shown.set_defaults(action="show")
     sent.set_defaults(action="send")
     for action in (shown, sent):
-        action.add_argument("--limit", type=_count, metavar="N", help="not more than so many, oldest first")
-    edits = sent.add_argument_group("what to change on the way")
+        action.add_argument("--limit", type=_count, metavar="N", help="at most this many, oldest first")
+    edits = sent.add_argument_group("what to change before sending")
     for key in KEYS:
-        edits.add_argument(f"--set-{key}", type=_text, metavar=key.upper(), help=f"another {key}")
+        edits.add_argument(f"--set-{key}", type=_text, metavar=key.upper(), help=f"use this {key} instead")
     sent.add_argument(
-        "--dry-run", action="store_true", help="only say what would be sent, and with --json how"
+        "--dry-run", action="store_true", help="only show what would be sent; with --json, each envelope"
     )
     sent.add_argument(
         "--rate", type=_rate, default=REPLAY_RATE, metavar="N", help="events a second (default: %(default)g)"
@@ -131,7 +135,7 @@ def _replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--patience",
         type=_seconds,
         metavar="SECONDS",
-        help="give up when nothing was accepted or refused for so long (default: HEC_ACK_TIMEOUT)",
+        help="give up after this long without any event accepted or refused (default: HEC_ACK_TIMEOUT)",
     )
 
 
@@ -148,7 +152,7 @@ def _selection(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--file", action="append", metavar="GLOB", help="name of the file")
     group.add_argument("--since", type=_moment, metavar="TIME", help="first refused then or later")
     group.add_argument("--until", type=_moment, metavar="TIME", help="first refused before")
-    group.add_argument("--below", type=_count, metavar="N", help="refused fewer times than that")
+    group.add_argument("--below", type=_count, metavar="N", help="refused fewer times than this")
 
 
 def _add(
@@ -167,7 +171,7 @@ def _add(
         default=[],
         metavar="FILE",
         help="take the settings from this file, in the syntax of systemd's EnvironmentFile, instead of the "
-        "environment; may be given again, the last one wins",
+        "environment; may be repeated, the last one wins",
     )
     return added
 
@@ -176,7 +180,7 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
     """The command's function, whose module is imported only when it is called."""
 
     def call(arguments: argparse.Namespace) -> int:
-        if name != "run":  # which does so when its signals are blocked and its settings are right
+        if name != "run":  # `run` does so itself, once signals are blocked and its settings are right
             allocator.tune()
         module = importlib.import_module(f"sls_hec_forwarder.cli.{name}")
         status: int = module.command(arguments)
@@ -186,7 +190,7 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
 
 
 def _place(text: str) -> str:
-    """begin, end, a time in a form of SLS_START_POSITION, or a cursor."""
+    """begin, end, a time as in SLS_START_POSITION, or a cursor."""
     with contextlib.suppress(ValueError):
         return cursors.encode(cursors.decode(text))
     try:
@@ -200,11 +204,9 @@ def _place(text: str) -> str:
 
 
 def _moment(text: str) -> float:
-    """Seconds since the epoch; the forms of SLS_START_POSITION."""
+    """Unix seconds, from the forms of SLS_START_POSITION."""
     try:
-        if text in ("begin", "end"):
-            raise ValueError
-        return parse_iso(values.start(text))
+        return parse_moment(text)
     except ValueError as error:
         reason = f" ({error})" if str(error) else ""
         raise argparse.ArgumentTypeError(

@@ -1,4 +1,4 @@
-"""`check`: one line a finding, as it is found."""
+"""`check`: prints each finding at once, as one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sls_hec_forwarder.cli.output import flush, say, say_json
 from sls_hec_forwarder.errors import SettingsError
 from sls_hec_forwarder.settings.env_file import environment
 
-#: Widths of the columns: findings are printed one by one, so they cannot be measured first.
+#: Fixed widths of the columns, since findings are printed before the later ones are known.
 _STATUS, _AREA, _WHAT = 11, 8, 20
 
 
@@ -31,7 +31,7 @@ def command(arguments: argparse.Namespace) -> int:
     secrets.add(configuration.secrets(settings))
     findings: list[Finding] = []
     for found in check(settings, send_test_event=arguments.send_test_event):
-        # A server or a proxy may quote what it was sent.
+        # A server's or proxy's answer may quote a secret from the request.
         finding = dataclasses.replace(found, text=secrets.hide(" ".join(found.text.split())))
         findings.append(finding)
         if not arguments.json:

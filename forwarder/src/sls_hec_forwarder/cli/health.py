@@ -1,4 +1,4 @@
-"""`health`: asks the running instance how it is, through RELAY_METRICS."""
+"""`health`: shows the health of the running instance, read through RELAY_METRICS."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sls_hec_forwarder.cli.output import complain, duration, say, say_json, tabl
 from sls_hec_forwarder.settings.env_file import environment
 from sls_hec_forwarder.untrusted import parse_json
 
-#: Patience (seconds) with the instance, and the bytes of its answer that are read at most.
+#: Time-out (seconds) for the instance's answer, and the answer's size limit (bytes).
 _TIMEOUT = 5.0
 _LARGEST = 4 * 1024 * 1024
-#: By --fail-on: the statuses that make the exit status 1.
+#: For each value of --fail-on: the statuses that make the exit status 1.
 _FAILING = {"critical": ("critical",), "warning": ("critical", "warning"), "never": ()}
 
 
 class NotAnswered(Exception):
-    """The instance cannot be asked; the message says what to do."""
+    """The instance did not answer; the message says what to do."""
 
 
 def command(arguments: argparse.Namespace) -> int:
-    """1 when the instance does not answer, or a condition at or above --fail-on stands."""
-    # A file that a running instance no longer finds is no reason not to ask it.
+    """Returns 1 if the instance does not answer, or a condition at or above --fail-on is active."""
+    # A missing file (a secret, say) does not keep a running instance from answering.
     where = configuration.load_one(environment(os.environ, arguments.env_file), "RELAY_METRICS")
     try:
         report = ask(where)
@@ -49,7 +49,7 @@ def ask(where: str) -> dict[str, Any]:
     """The health report of the instance that serves metrics at `where`. Raises NotAnswered."""
     if where == "off":
         raise NotAnswered(
-            "RELAY_METRICS is off, so the instance cannot be asked: set it to unix:/path or a port"
+            "RELAY_METRICS is off, so the instance's health cannot be read: set it to unix:/path or a port"
         )
     connection = http.client.HTTPConnection("localhost", timeout=_TIMEOUT)
     try:
@@ -82,12 +82,12 @@ def _connect(where: str) -> socket.socket:
 
 
 def page(report: dict[str, Any]) -> list[str]:
-    """The report for people, by lines. Raises NotAnswered when it is none."""
+    """The report as lines of text. Raises NotAnswered if it is not a health report."""
     try:
         return _page(report)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise NotAnswered(
-            f"what answers at RELAY_METRICS sends no health report ({type(error).__name__}): is it the relay?"
+            f"the answer at RELAY_METRICS is not a health report ({type(error).__name__}): is it the relay?"
         ) from error
 
 

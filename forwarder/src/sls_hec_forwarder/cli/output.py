@@ -1,4 +1,4 @@
-"""The one place that prints: what others wrote reaches the terminal as plain lines, or as ASCII JSON."""
+"""The only module that prints; untrusted text reaches the terminal as plain lines or as ASCII JSON."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from sls_hec_forwarder.untrusted import plain
 
 
 def prepare() -> None:
-    """What the terminal's encoding lacks is escaped; it shall not end the program."""
+    """Escape characters that the terminal's encoding lacks, instead of raising an error."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def say(*lines: str) -> None:
-    """To standard output, each of them one line."""
+    """Print each text as one line to standard output."""
     for line in lines:
         print(plain(line))
 
 
 def say_json(value: Any) -> None:
-    """To standard output, as one line."""
+    """Print as one line of JSON to standard output."""
     print(json.dumps(value))
 
 
 def complain(line: object) -> None:
-    """To standard error, as one line."""
+    """Print as one line to standard error."""
     print(plain(str(line)), file=sys.stderr)
 
 
 def flush() -> None:
-    """Whoever waits for the output gets it now."""
-    if sys.stdout is not None:  # None: it was closed from the start
+    """Flush standard output, so that a waiting reader gets the lines now."""
+    if sys.stdout is not None:  # None: closed when the process started
         sys.stdout.flush()
 
 
 def table(rows: Sequence[Sequence[str]], titles: Sequence[str] = ()) -> list[str]:
-    """Lines with columns under each other; the last one is not padded."""
+    """Lines with aligned columns; the last column is not padded."""
     lines = [[plain(cell) for cell in line] for line in ([titles, *rows] if titles else rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))] if lines else []
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]

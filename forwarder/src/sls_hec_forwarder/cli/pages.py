@@ -1,4 +1,4 @@
-"""One page of `status`, for people or for programs."""
+"""One page of `status`, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sls_hec_forwarder.sls.group.progress import ShardRow, consumer_rows, shard_
 from sls_hec_forwarder.sls.group.status import GroupStatus
 from sls_hec_forwarder.times import iso
 
-#: Change of lag (seconds a second) that is no more than the coarseness of SLS's times.
+#: A change of lag (seconds per second) below this is only the granularity of SLS's times.
 _STEADY = 0.05
 
 
 def as_object(now: GroupStatus, before: GroupStatus | None) -> dict[str, Any]:
-    """As an object."""
+    """As a JSON object."""
     shards = [
         {
             **dataclasses.asdict(row.now),
@@ -33,7 +33,7 @@ def as_object(now: GroupStatus, before: GroupStatus | None) -> dict[str, Any]:
 
 
 def as_text(place: str, now: GroupStatus, before: GroupStatus | None) -> list[str]:
-    """Tables of shards and consumers, by lines; `place` is project/logstore."""
+    """Tables of shards and consumers, as lines; `place` is project/logstore."""
     order = "in order" if now.group.in_order else "not in order"
     rows = shard_rows(now, before)
     shards = [

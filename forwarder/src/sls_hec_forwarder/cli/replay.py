@@ -1,4 +1,4 @@
-"""`replay`: dead letters are listed and shown; `send` has a module of its own."""
+"""`replay list` and `replay show`; `replay send` is in its own module."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from sls_hec_forwarder.times import iso_milliseconds
 
 
 def command(arguments: argparse.Namespace) -> int:
-    """1 when something that was meant is still there, or cannot be read."""
+    """Returns 1 if selected dead letters are still in the folder or cannot be read."""
     environ = environment(os.environ, arguments.env_file)
     settings = configuration.load(environ)
     if not settings.relay.spool_dir:
-        raise SettingsError(["RELAY_SPOOL_DIR: required by replay: the folder of the dead letters"])
+        raise SettingsError(["RELAY_SPOOL_DIR: required by replay; it is the folder of the dead letters"])
     selection = _selection(arguments)
     folder = Path(settings.relay.spool_dir)
     try:
@@ -69,7 +69,7 @@ def _complain(reading: Reading) -> int:
 
 @dataclasses.dataclass
 class _RefusedAlike:
-    """Letters of one file that were refused alike; times are of the first refusals."""
+    """Letters of one file that were refused for the same reason; times are of the first refusals."""
 
     events: int
     first: float
@@ -160,7 +160,7 @@ def _dry_run(folder: Path, selection: Selection, arguments: argparse.Namespace) 
             say_json(_object(name, dataclasses.replace(letter, envelope=envelope)))
     if not arguments.json:
         say(
-            f"{sent} would be sent, in {sent / arguments.rate:.0f} s at least; "
+            f"{sent} would be sent, in at least {sent / arguments.rate:.0f} s; "
             f"{unsent} cannot be sent as they are"
         )
     return _complain(reading) or (1 if unsent else 0)

@@ -1,4 +1,4 @@
-"""`replay send`: sends dead letters again, file by file."""
+"""`replay send`: resends dead letters, file by file."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def edits_of(arguments: argparse.Namespace) -> dict[str, str]:
-    """What `--set-index` and the like say."""
+    """The changes that `--set-index` and similar options ask for, by key of the envelope."""
     given = vars(arguments)
     return {key: given[f"set_{key}"] for key in KEYS if given[f"set_{key}"] is not None}
 
 
 def unreadable(path: Path, count: int) -> str:
     """A line about a damaged file."""
-    return f"{path}: {count} bytes are no dead letters; they are left there"
+    return f"{path}: {count} bytes are not dead letters; they are left in the file"
 
 
 class _Lines(logging.Handler):
-    """What the sender has to say, as plain lines on standard error."""
+    """The sender's log records, as plain lines on standard error."""
 
     def __init__(self, secrets: Secrets) -> None:
         super().__init__(logging.INFO)
@@ -103,11 +103,11 @@ class Sending:
                 with SpoolFile(path) as file:
                     self._file(resend, file)
             except FileNotFoundError:
-                continue  # another replay has done it
+                continue  # another replay finished and removed it
             except SpoolFileError as problem:
                 self._fail(str(problem))
             except GivenUp as problem:
-                self._fail(f"given up: {problem}; what was not accepted is still in {self._folder}")
+                self._fail(f"gave up: {problem}; events that were not accepted are still in {self._folder}")
                 return
 
     def _file(self, resend: Resend, file: SpoolFile) -> None:
@@ -133,7 +133,7 @@ class Sending:
     def _report(self, resend: Resend) -> int:
         total = dataclasses.asdict(resend.total)
         if resend.stop.is_set():
-            self._fail("interrupted; what was not accepted is still there")
+            self._fail("interrupted; events that were not accepted are still there")
         if self._arguments.json:
             say_json(total)
         else:
@@ -162,7 +162,7 @@ def _said(secrets: Secrets) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stopped_by_signals(resend: Resend) -> Iterator[None]:
-    """The first one ends it in order, the second one at once."""
+    """The first signal ends the replay in good order, the second one at once."""
 
     def stop(_number: int, _frame: object) -> None:
         resend.stop.set()

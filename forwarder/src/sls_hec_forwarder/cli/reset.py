@@ -1,4 +1,4 @@
-"""`reset`: where the group goes on, after it has been said what that repeats or skips."""
+"""`reset`: moves the group's checkpoints, and first shows what that repeats or skips."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def command(arguments: argparse.Namespace) -> int:
-    """1 when it cannot be done, or not now."""
+    """Returns 1 if the reset is not possible, or not now."""
     settings = configuration.load(environment(os.environ, arguments.env_file)).sls
 
     from sls_hec_forwarder.sls.api.client import SlsClient
@@ -41,7 +41,7 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def _reset(client: ReadClient, writer: SlsClient | None, arguments: argparse.Namespace) -> int:
-    """Without a `writer` it is only said what would happen."""
+    """Without a `writer`, only show what would happen."""
     from sls_hec_forwarder.sls.group.reset import MembersAlive, carry_out, plan
 
     where = f"{client.place}, group {client.settings.group}"
@@ -64,9 +64,9 @@ def _reset(client: ReadClient, writer: SlsClient | None, arguments: argparse.Nam
         say_json(_fields(where, planned, done, problem))
     elif done:
         shards = ", ".join(f"{move.shard} at {move.after.cursor}" for move in done)
-        say(f"changed, and read back: shard {shards}")
+        say(f"changed and verified by reading back: shard {shards}")
     elif planned and not problem:
-        say("nothing is changed; with --yes it will be")
+        say("nothing was changed; add --yes to change it")
     if problem:
         complain(problem)
     return 1 if problem else 0
@@ -84,7 +84,7 @@ def _text(planned: Plan) -> list[str]:
         )
         for move in planned.moves
     ]
-    return table(rows, ("SHARD", "FROM", "ITS TIME", "TO", "ITS TIME", "WHAT THAT DOES"))
+    return table(rows, ("SHARD", "FROM", "ITS TIME", "TO", "ITS TIME", "EFFECT"))
 
 
 def _time(spot: Spot) -> str:
@@ -97,7 +97,7 @@ def _effect(move: Move) -> str:
     if move.before is None:
         return "is read from there"
     if move.groups is None:
-        return "is read from there; what that repeats or skips is not known"
+        return "is read from there; what this repeats or skips is not known"
     if not move.groups:
         return "nothing"
     verb, first, last = (

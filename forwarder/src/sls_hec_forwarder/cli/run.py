@@ -1,4 +1,4 @@
-"""`run`: settings, memory management that fits, logging, then the service."""
+"""`run`: settings, memory management, logging, then the service."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 def command(arguments: argparse.Namespace) -> int:
     """Returns when the relay has ended."""
-    # First of all: Service answers signals, but loading it takes a while. Starting anew keeps them blocked.
+    # First of all: Service handles signals, but takes a while to load. They stay blocked across the re-exec.
     signals.block()
     environ = environment(os.environ, arguments.env_file)
     settings = configuration.load(environ)

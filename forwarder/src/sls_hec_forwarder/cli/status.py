@@ -1,4 +1,4 @@
-"""`status`: the consumer group as SLS knows it, once or again and again."""
+"""`status`: the consumer group as SLS knows it, once or refreshed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from sls_hec_forwarder.sls.group.status import GroupStatus
 
 _CLEAR = "\x1b[H\x1b[2J"
-#: Least pause (seconds) between refreshes.
+#: Shortest pause (seconds) between refreshes.
 _SHORTEST = 0.5
 
 
 def command(arguments: argparse.Namespace) -> int:
-    """1 when SLS cannot be asked."""
+    """Returns 1 if SLS does not answer."""
     settings = configuration.load(environment(os.environ, arguments.env_file)).sls
 
     from sls_hec_forwarder.sls.api.credentials import credentials_for
@@ -47,7 +47,7 @@ def command(arguments: argparse.Namespace) -> int:
 def _looks(
     client: ReadClient, arguments: argparse.Namespace
 ) -> Iterator[tuple[GroupStatus, GroupStatus | None]]:
-    """The group, and how it was at the look before."""
+    """The group now, and at the previous look."""
     from sls_hec_forwarder.sls.group.status import group_status
 
     before = None

@@ -1,1 +1,1 @@
-"""What `check` does: every step on the way to SLS and to the collectors, tried before anything runs."""
+"""`check`: tests every step of the connections to SLS and to the collectors, before anything runs."""

@@ -1,6 +1,6 @@
-"""What `check` finds out before anything runs: each finding one line with what, where and what to do.
+"""The steps of `check`; each finding is one line: what, where, and what to do.
 
-Nothing is written to SLS and nothing is sent to an index, unless test events are asked for.
+Nothing is written to SLS, and nothing is sent to an index unless test events are asked for.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from sls_hec_forwarder.sls.api.read_client import ConsumerGroup, ReadClient
 from sls_hec_forwarder.sls.api.transport import proxy_for
 from sls_hec_forwarder.wire.rules import Destination, Rules
 
-#: Consumer groups that a logstore may have, by the page of CreateConsumerGroup in the API reference.
+#: Most consumer groups of a logstore; from the page of CreateConsumerGroup in the API reference.
 GROUP_QUOTA = 30
-#: SLS refuses requests that are 15 minutes off; half of that (seconds) is a clock that nobody sets.
+#: Clock error (seconds) that is a warning: half of the 15 minutes beyond which SLS refuses requests.
 _SKEW_WARNING = 450.0
 _EXPIRY_WARNING = 21.0  # days
-#: Longest time (seconds) for one step on the network; the relay's own patience is longer.
+#: Time limit (seconds) for one network step; the running relay waits longer.
 _STEP = 10.0
 
 
@@ -54,7 +54,7 @@ class Finding:
 
 
 def check(settings: Settings, *, send_test_event: bool = False) -> Iterator[Finding]:
-    """Everything, one finding after another; later steps are left out when they need one that failed."""
+    """All findings in order; steps that depend on a failed one are left out."""
     for warning in configuration.warnings(settings):
         name, _, text = warning.partition(": ")
         yield Finding("settings", name, "", Status.WARNING, text)
@@ -74,7 +74,7 @@ def check(settings: Settings, *, send_test_event: bool = False) -> Iterator[Find
 
 
 def check_sls(settings: SlsSettings) -> Iterator[Finding]:
-    """The way to SLS, credentials, clock, project, logstore, rights, group."""
+    """The connection to SLS, credentials, clock, project, logstore, permissions, group."""
     settings = dataclasses.replace(settings, timeout=min(settings.timeout, _STEP))
     place = f"{settings.project}/{settings.logstore}"
     proxy = _sls_proxy(settings)
@@ -106,7 +106,7 @@ def _sls_address(settings: SlsSettings) -> tuple[str, int]:
 
 
 def _sls_proxy(settings: SlsSettings) -> tuple[str, int] | None:
-    """The proxy that requests take; None also for one that they cannot take, which they tell."""
+    """The proxy that requests use. None also for an unusable one, which the first request reports."""
     tls = settings.endpoint.lower().startswith("https://")
     try:
         proxy = proxy_for(settings, Address(tls, *_sls_address(settings)))
@@ -119,7 +119,7 @@ def _service(client: ReadClient, place: str) -> Iterator[Finding]:
     try:
         shards = len(client.list_shards())
     except Denied:
-        shards = None  # told with the other rights
+        shards = None  # reported with the other permissions
     except SlsError as problem:
         yield _first_failure(problem, client.settings, place)
         yield Finding("sls", "all else", place, Status.UNKNOWN, "needs an answer to the first request")
@@ -129,7 +129,7 @@ def _service(client: ReadClient, place: str) -> Iterator[Finding]:
     if skew is not None:
         off = f"this machine's clock is {skew:+.0f} s off"
         if abs(skew) > _SKEW_WARNING:
-            text = f"{off}: synchronise it, SLS refuses requests beyond 900 s"
+            text = f"{off}: synchronise it, SLS refuses requests that are more than 900 s off"
             yield Finding("sls", "clock", place, Status.WARNING, text)
         else:
             yield Finding("sls", "clock", place, Status.OK, off)
@@ -142,14 +142,14 @@ def _service(client: ReadClient, place: str) -> Iterator[Finding]:
 
 
 def _first_failure(problem: SlsError, settings: SlsSettings, place: str) -> Finding:
-    if problem.foreign:  # it says itself where to look
+    if problem.foreign:  # its message already says where to look
         return Finding("sls", "request", place, Status.FAILED, str(problem))
     what, advice = "request", ""
     if isinstance(problem, ClockSkewed):
         what, advice = "clock", ": synchronise this machine's clock"
     elif isinstance(problem, AuthFailed):
         what, advice = "credentials", ": check SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN"
-        if settings.ram_role:  # without a status it is the metadata service's, which has its own advice
+        if settings.ram_role:  # without a status it comes from the metadata service, with its own advice
             advice = f": check RAM role {settings.ram_role}" if problem.status else ""
     elif problem.code == "ProjectNotExist":
         what, advice = "project", ": check SLS_PROJECT, and that SLS_ENDPOINT is that of its region"
@@ -172,7 +172,7 @@ def _rights(client: ReadClient, place: str) -> Iterator[Finding]:
         yield Finding("sls", "rights", place, Status.OK, f"{_names(granted)}: allowed")
     for each in found[Right.UNKNOWN]:
         yield Finding("sls", "rights", place, Status.UNKNOWN, f"{each.action}: {each.detail}")
-    text = f"{_names(found[Right.UNTRIED])}: `run` needs them, and says so if one is missing"
+    text = f"{_names(found[Right.UNTRIED])}: needed by `run`, which reports a missing one"
     yield Finding("sls", "rights", place, Status.UNKNOWN, text)
 
 
@@ -186,7 +186,7 @@ def _group(client: ReadClient, place: str) -> Iterator[Finding]:
     try:
         groups = client.list_groups()
     except Denied:
-        return  # told with the other rights
+        return  # reported with the other permissions
     except SlsError as problem:
         yield Finding("sls", "consumer group", where, Status.FAILED, str(problem))
         return
@@ -196,12 +196,12 @@ def _group(client: ReadClient, place: str) -> Iterator[Finding]:
     elif len(groups) >= GROUP_QUOTA:
         names = ", ".join(sorted(group.name for group in groups))
         text = (
-            f"cannot be made (ConsumerGroupQuotaExceed): the logstore has {len(groups)} of {GROUP_QUOTA}; "
-            f"delete one that is not used any more, there are: {names}"
+            f"cannot be created (ConsumerGroupQuotaExceed): the logstore has {len(groups)} of {GROUP_QUOTA}; "
+            f"delete one that is no longer used: {names}"
         )
         yield Finding("sls", "consumer group", where, Status.FAILED, text)
     else:
-        text = f"does not exist yet, `run` makes it; the logstore has {len(groups)} of {GROUP_QUOTA}"
+        text = f"does not exist yet, `run` creates it; the logstore has {len(groups)} of {GROUP_QUOTA}"
         yield Finding("sls", "consumer group", where, Status.OK, text)
 
 
@@ -211,12 +211,10 @@ def _existing(found: ConsumerGroup, settings: SlsSettings, where: str) -> Iterat
     yield Finding("sls", "consumer group", where, Status.OK, text)
     timeout = settings.group_timeout or found.timeout
     if timeout != found.timeout or (settings.in_order and not found.in_order):
-        text = "`run` changes the group for all its members, by SLS_GROUP_TIMEOUT and SLS_IN_ORDER"
+        text = "`run` changes the group to SLS_GROUP_TIMEOUT and SLS_IN_ORDER, for all its members"
         yield Finding("sls", "consumer group", where, Status.WARNING, text)
     if settings.heartbeat_interval * BEATS_PER_TIMEOUT > timeout:
-        text = (
-            f"SLS_HEARTBEAT_INTERVAL is more than a third of the time-out: {timeout} s; shorter ones are used"
-        )
+        text = f"SLS_HEARTBEAT_INTERVAL is over a third of the time-out ({timeout} s); a shorter one is used"
         yield Finding("sls", "heartbeat", where, Status.WARNING, text)
 
 
@@ -227,7 +225,7 @@ def _query(client: ReadClient, place: str) -> Finding:
         shard = client.list_shards()[0].shard
         client.pull(shard, client.cursor(shard, "end"), count=1)
     except (Denied, IndexError):
-        return Finding("sls", what, place, Status.UNKNOWN, "cannot be tried")
+        return Finding("sls", what, place, Status.UNKNOWN, "cannot be tested")
     except SlsError as problem:
         return Finding("sls", what, place, Status.FAILED, f"{problem}: check SLS_{what.upper()}")
     return Finding("sls", what, place, Status.OK, "accepted")
@@ -239,7 +237,7 @@ def _query(client: ReadClient, place: str) -> Finding:
 def check_hec(
     settings: HecSettings, destinations: Sequence[Destination], send_test_event: bool
 ) -> Iterator[Finding]:
-    """Each collector: the way there, certificate, health, token, acknowledgement, where events go."""
+    """Each collector: connection, certificate, health, token, acknowledgement, indexes."""
     for target in targets(settings):
         failed = False
         for finding in _way_to_collector(settings, target):
@@ -253,7 +251,7 @@ def check_hec(
         )
         for probed in probe(only, destinations, send_events=send_test_event):
             if probed.step == "connection" and probed.ok:
-                continue  # told step by step
+                continue  # its steps were reported one by one
             status = {True: Status.OK, False: Status.FAILED, None: Status.UNKNOWN}[probed.ok]
             yield Finding("hec", probed.step, probed.endpoint, status, probed.text)
 
@@ -284,10 +282,10 @@ def _certificate(settings: HecSettings, target: Target) -> Finding:
     except RelayError as problem:
         return Finding("hec", "certificate", where, Status.FAILED, str(problem))
     if found is None:
-        return Finding("hec", "certificate", where, Status.WARNING, "not verified, by HEC_SSL_VERIFY")
-    text = f"trusted, by {found.issuer}, for {found.days:.0f} more days"
+        return Finding("hec", "certificate", where, Status.WARNING, "not verified (HEC_SSL_VERIFY=false)")
+    text = f"trusted, issued by {found.issuer}, valid for {found.days:.0f} more days"
     if found.days < _EXPIRY_WARNING:
-        return Finding("hec", "certificate", where, Status.WARNING, f"{text}: have it renewed")
+        return Finding("hec", "certificate", where, Status.WARNING, f"{text}: renew it")
     return Finding("hec", "certificate", where, Status.OK, text)
 
 
@@ -295,7 +293,7 @@ def _certificate(settings: HecSettings, target: Target) -> Finding:
 
 
 def _way(area: str, host: str, port: int, kind: str = "") -> Iterator[Finding]:
-    """Name resolution and TCP; `kind` is "proxy" if that is what is looked at."""
+    """Name resolution and TCP; `kind` is "proxy" when the proxy is tested."""
     kind = f"{kind} " if kind else ""
     try:
         addresses = network.resolve(host, port)

@@ -1,4 +1,4 @@
-"""What can be found out about the collectors before anything is sent to them."""
+"""Tests of the collectors that need no events."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from sls_hec_forwarder.http.connection import Connection, NoAnswer
 from sls_hec_forwarder.settings.model import HecSettings
 from sls_hec_forwarder.wire.rules import Destination
 
-#: The indexed field by which a search finds test events, or leaves them out.
+#: The indexed field by which a search can find or exclude test events.
 TEST_FIELD: Final = "sls_hec_test"
 
 
 class CollectorStep(NamedTuple):
-    """One thing that was looked at. `ok` is None where it could not be told; `text` is one line."""
+    """One tested thing. `ok` is None if the test is not conclusive; `text` is one line."""
 
     endpoint: str
     step: str
@@ -33,10 +33,10 @@ class CollectorStep(NamedTuple):
 def probe(
     settings: HecSettings, destinations: Sequence[Destination], *, send_events: bool = False
 ) -> Iterator[CollectorStep]:
-    """Look at every collector: reachable, healthy, token, acknowledgement, where events go.
+    """Test every collector: reachable, healthy, token, acknowledgement, indexes.
 
-    Nothing is indexed, unless `send_events` asks for one event for each of the `destinations`, and those
-    events that HEC_FALLBACK_INDEX adds: there is no other way to learn whether the token may write there.
+    Nothing is indexed unless `send_events` is set: then one event for each of the `destinations`, and one for
+    HEC_FALLBACK_INDEX. There is no other way to learn whether the token may write there.
     """
     if settings.fallback_index:
         more = [Destination(settings.fallback_index, each.sourcetype) for each in destinations]
@@ -71,18 +71,18 @@ def _look(client: Client, destinations: Sequence[Destination], send_events: bool
 
 
 def _health(client: Client) -> _Step:
-    """Any 2xx will do: receivers that are not Splunk have bodies of their own."""
+    """Any 2xx status is healthy: receivers other than Splunk send different bodies."""
     response = client.health()
     answer = classify(response.status, response.headers, response.body)
     if 200 <= response.status < 300:
         return "health", True, answer.text
     if answer.action is Action.RETRY:
-        return "health", False, f"{answer}: the collector is there but takes nothing now"
-    return "health", None, f"{answer}: there may be no health check behind this address"
+        return "health", False, f"{answer}: the collector is reachable but accepts nothing now"
+    return "health", None, f"{answer}: this address may have no health check"
 
 
 def _token(client: Client) -> _Step:
-    """A request without events: a good token is told that there is no data."""
+    """A request without events: with a valid token, HEC answers that there is no data."""
     answer = client.post(b"").answer
     if answer.status == 400 and answer.code == 5:
         return "token", True, "accepted"
@@ -97,7 +97,7 @@ def _ack(client: Client) -> _Step:
     if response.status == 200:
         return "acknowledgement", True, "on for this token"
     if answer.code == ACK_DISABLED:
-        return "acknowledgement", True, "off for this token: events count as delivered when accepted"
+        return "acknowledgement", True, "off for this token: events count as delivered once accepted"
     return "acknowledgement", None, str(answer)
 
 
@@ -105,7 +105,7 @@ def _destination(client: Client, destination: Destination, send_events: bool) ->
     sourcetype = f", sourcetype {destination.sourcetype}" if destination.sourcetype else ""
     step = f"index {destination.index or '(default of the token)'}{sourcetype}"
     if not send_events:
-        return step, None, "can only be told by sending a test event, which was not asked for"
+        return step, None, "can only be tested by sending a test event, which was not asked for"
     envelope = {
         "event": "test event of sls-hec-forwarder check",
         "source": "sls-hec-forwarder check",
@@ -114,9 +114,9 @@ def _destination(client: Client, destination: Destination, send_events: bool) ->
     envelope.update({key: value for key, value in dataclasses.asdict(destination).items() if value})
     answer = client.post(json.dumps(envelope).encode()).answer
     if answer.done:
-        return step, True, f"took a test event ({TEST_FIELD}=true)"
+        return step, True, f"accepted a test event ({TEST_FIELD}=true)"
     if answer.code == INCORRECT_INDEX:
         return step, False, f"{answer}: create the index, or allow it for the token"
     if answer.action is Action.RETRY:
-        return step, False, f"{answer}: the collector takes nothing now, try again later"
+        return step, False, f"{answer}: the collector accepts nothing now, try again later"
     return step, False, f"{answer}: {advice(answer)}"

@@ -1,4 +1,4 @@
-"""Steps on the way to a server, each tried on its own, so that `check` can tell which one fails."""
+"""The steps of a connection, each tested separately, so that `check` can say which one fails."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sls_hec_forwarder.http.names import server_name
 
 
 class Unreachable(OperatorError):
-    """A step failed; the message says how and what to do."""
+    """A step failed; the message says why and what to do."""
 
 
 class Certificate(NamedTuple):
-    """A server's certificate that was verified. `days` are left until it expires."""
+    """A verified server certificate, which expires in `days` days."""
 
     issuer: str
     days: float
@@ -27,19 +27,20 @@ def resolve(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no valid name"
+        reason = error.strerror if isinstance(error, OSError) else "not a valid name"
         raise Unreachable(f"{host} has no address ({reason}): check the name and this host's DNS") from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def connect(host: str, port: int, timeout: float) -> socket.socket:
-    """A TCP connection, to whichever address of the host answers. Raises Unreachable."""
+    """A TCP connection to the first address of the host that answers. Raises Unreachable."""
     try:
         return socket.create_connection((host, port), timeout)
     except OSError as error:
         reason = "no answer in time" if isinstance(error, socket.timeout) else error.strerror or str(error)
         raise Unreachable(
-            f"no connection to {host}:{port} ({reason}): check the port, firewalls and whether it runs"
+            f"no connection to {host}:{port} ({reason}): check the port, firewalls and that the server is "
+            "running"
         ) from error
 
 
@@ -50,7 +51,7 @@ def handshake(
     ca_setting: str,
     wall: Callable[[], float] = time.time,
 ) -> Certificate | None:
-    """Speak TLS on a connection, which is closed then; None when certificates are not verified.
+    """Do a TLS handshake, then close the connection; None if certificates are not verified.
 
     `ca_setting` is the setting that names the CA file. Raises Unreachable.
     """
@@ -62,7 +63,7 @@ def handshake(
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
         raise Unreachable(
-            f"no TLS with {host} ({reason}): check that the port speaks TLS, and whether it wants a "
+            f"no TLS with {host} ({reason}): check that the port speaks TLS, and whether it needs a "
             "client certificate"
         ) from error
     finally:
@@ -78,9 +79,9 @@ def handshake(
 def _refused(error: ssl.SSLCertVerificationError, ca_setting: str) -> str:
     reason = getattr(error, "verify_message", "") or str(error)
     if "expired" in reason:
-        advice = "it has to be renewed there"
+        advice = "renew it on the server"
     elif "mismatch" in reason or "not valid for" in reason:
-        advice = "use a name that it is made for"
+        advice = "use a host name that it contains"
     elif "not yet valid" in reason:
         advice = "check the clocks"
     else:

@@ -1,6 +1,6 @@
-"""Which rights at SLS are there: each RAM action that only looks is tried.
+"""Which permissions at SLS are granted: tests each RAM action that only reads.
 
-Nothing here can change anything: it works with a client that has no call for it.
+Nothing here can change anything: the client used has no such call.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class Right(enum.Enum):
 
 @dataclass(frozen=True)
 class ActionRight:
-    """Whether one RAM action may be done; `detail` is SLS's answer when it is not granted."""
+    """Whether one RAM action is granted; `detail` is SLS's answer if it is not."""
 
     action: str
     right: Right
     detail: str = ""
 
 
-#: What the relay needs, on the logstore and everything below it (Alibaba Cloud's own list for its add-on).
+#: What the relay needs on the logstore and everything below it (from Alibaba Cloud's list for its add-on).
 ACTIONS = (
     "log:ListShards",
     "log:GetCursorOrData",
@@ -43,12 +43,12 @@ ACTIONS = (
 
 
 def rights(client: ReadClient) -> list[ActionRight]:
-    """Try each action that only looks. Of one that changes something, only doing it would tell."""
+    """Test each action that only reads. One that changes something cannot be tested without doing it."""
     shards: list[Shard] = []
 
     def get_cursor() -> None:
         if not shards:
-            raise ServiceFault("there is no shard to ask for")
+            raise ServiceFault("the logstore has no shard to test with")
         client.cursor(shards[0].shard, "end")
 
     tries: dict[str, Callable[[], object]] = {
@@ -69,5 +69,7 @@ def _try(action: str, call: Callable[[], object]) -> ActionRight:
     except (ServiceFault, Throttled) as problem:
         return ActionRight(action, Right.UNKNOWN, str(problem))
     except SlsError:
-        return ActionRight(action, Right.GRANTED)  # refused for what was asked, not for who asked
+        return ActionRight(
+            action, Right.GRANTED
+        )  # refused because of the arguments, not because of the permissions
     return ActionRight(action, Right.GRANTED)

@@ -1,5 +1,5 @@
-"""Whatever stops, delays, diverts, repeats or drops events, as named conditions, from facts.
+"""Named conditions for whatever stops, delays, diverts, repeats or drops events.
 
-`catalogue` names every condition, `conditions` holds those that stand and writes their log lines, `assess`
-derives some from numbers, `model` joins them into what everybody else shows.
+`catalogue` defines them, `conditions` holds the active ones and writes their log lines, `assess` derives
+some from measurements, `model` builds the report that every display uses.
 """

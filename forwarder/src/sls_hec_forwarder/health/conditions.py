@@ -1,4 +1,4 @@
-"""The conditions that stand now. Whoever meets trouble reports it here; this writes the log lines."""
+"""The active conditions. All trouble is reported here, and their log lines are written here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PACKAGE = "sls_hec_forwarder"
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition as it is now. `since` is in unix seconds; `count` says how often it occurred."""
+    """One active condition. `since`: unix seconds; `count`: how often it occurred."""
 
     name: str
     subject: str
@@ -53,10 +53,10 @@ class _Standing:
 
 
 class Conditions:
-    """`subject` tells conditions of one name apart, such as "https://idx1:8088" or "shard 3".
+    """`subject` distinguishes conditions of one name, such as "https://idx1:8088" or "shard 3".
 
-    What is logged: the begin, each further `cause` once, the tenth, hundredth... of what occurs, that a
-    warning became critical, and the end. Call `tick` about once a second. Thread-safe.
+    Logged are: the begin, each further `cause` once, the 10th, 100th... occurrence, when a warning becomes
+    critical, and the end. Call `tick` about once a second. Thread-safe.
     """
 
     def __init__(
@@ -69,21 +69,21 @@ class Conditions:
         self._totals: dict[str, int] = {}
 
     def begin(self, name: str, subject: str, text: str, *, todo: str = "", cause: str = "") -> None:
-        """The condition stands; once more if it stood already. `todo` replaces the catalogue's."""
+        """Begin the condition, or count it once more if it is active. `todo` replaces the catalogue's."""
         self._note(name, subject, text, todo, cause, 1)
 
     def occurred(self, name: str, subject: str, text: str, *, count: int = 1, todo: str = "") -> None:
-        """Something happened `count` times that makes a condition until it stops happening."""
+        """Count `count` occurrences; the condition ends when there are none for `quiet` seconds."""
         assert CATALOGUE[name].quiet is not None
         self._note(name, subject, text, todo, "", count)
 
     def measured(self, name: str, subject: str, text: str) -> None:
-        """As `begin`, but saying it again does not count: the condition is looked at again and again."""
-        self._note(name, subject, text, "", "", int((name, subject) not in self._standing))
+        """As `begin`, for conditions that are measured regularly: repeating it does not count."""
+        self._note(name, subject, text, "", "", int(not self.is_active(name, subject)))
 
     def end(self, name: str, subject: str, text: str = "") -> None:
-        """It is over; nothing if it did not stand. `text` replaces the catalogue's words in the log line."""
-        if (name, subject) not in self._standing:  # the usual case, on the hot path
+        """End the condition if it is active. `text` replaces the catalogue's words in the log line."""
+        if not self.is_active(name, subject):  # the usual case, on the hot path
             return
         with self._lock:
             known = self._standing.pop((name, subject), None)
@@ -91,7 +91,7 @@ class Conditions:
             self._log_end(subject, known, text)
 
     def tick(self) -> None:
-        """End what has not occurred for long, and tell of warnings that have become critical."""
+        """End conditions that were quiet long enough, and log warnings that became critical."""
         now = self._clock()
         ended, escalated = [], []
         with self._lock:
@@ -114,7 +114,7 @@ class Conditions:
             self._log(logging.ERROR, subject, known.kind, f"{text}; {known.kind.does}; {known.todo}")
 
     def standing(self) -> list[Condition]:
-        """What stands now: the critical ones first, then by age."""
+        """The active conditions: the critical ones first, then by age."""
         now = self._clock()
         with self._lock:
             found = [
@@ -132,11 +132,11 @@ class Conditions:
             ]
         return sorted(found, key=lambda each: (each.severity is not Severity.CRITICAL, each.since))
 
-    def stands(self, name: str, subject: str) -> bool:
+    def is_active(self, name: str, subject: str) -> bool:
         return (name, subject) in self._standing
 
     def total(self, name: str) -> int:
-        """How often it began or occurred since the process began, whatever the subject."""
+        """How often it began or occurred since the process started, over all subjects."""
         with self._lock:
             return self._totals.get(name, 0)
 
@@ -153,19 +153,19 @@ class Conditions:
                 self._standing[name, subject] = known
             known.text, known.todo, known.latest = text, todo or kind.todo, now
             known.count += count
-            told = new or cause not in known.causes
-            # Causes come from outside; an episode with more of them than this is told by its first ones.
+            logged = new or cause not in known.causes
+            # Causes come from outside and may be many: only the first ones are logged.
             if len(known.causes) < 16:
                 known.causes.add(cause)
             elif not new:
-                told = False
+                logged = False
             tenfold = kind.quiet is not None and known.count >= known.next_line
             while known.count >= known.next_line:
                 known.next_line *= 10
             total, severity = known.count, known.severity(now)
             if severity is Severity.CRITICAL:
                 known.escalated = True
-        if told or tenfold:
+        if logged or tenfold:
             so_far = "" if new else f"{total} so far: " if kind.quiet is not None else ""
             self._log(_LEVELS[severity], subject, kind, f"{so_far}{text}; {kind.does}; {known.todo}")
 
@@ -180,5 +180,5 @@ class Conditions:
         logger.log(level, "%s%s [%s]", f"{subject}: " if subject else "", text, kind.name)
 
 
-#: Longest text (characters) of a condition; servers may say more.
+#: Longest text (characters) of a condition; longer texts from servers are cut.
 _LONGEST = 1000

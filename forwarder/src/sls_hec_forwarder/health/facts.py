@@ -1,4 +1,4 @@
-"""What is measured of a running instance. None: not known. A zero is a zero that was measured."""
+"""Measurements of a running instance. None: not known; 0 is always a measured zero."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class ShardFacts:
     """One shard that this process holds. All but the first three in seconds; `last_…`: seconds ago.
 
-    `pulling`: it is due to be pulled now, that is neither finished, stopped, draining nor waiting for room.
+    `pulling`: it should be pulled now: it is not finished, stopped, draining or waiting for free memory.
     """
 
     shard: int
@@ -26,7 +26,7 @@ class ShardFacts:
 class Facts:
     """One instance at one moment. Ages and times left in seconds, sizes in bytes.
 
-    `unowned` are shards of the group that SLS names no consumer for, and `unowned_for` how long that is so.
+    `unowned` are shards of the group without a consumer, `unowned_for` how long there have been such shards.
     """
 
     joined: bool = False

@@ -1,4 +1,4 @@
-"""Health, computed once: what the status line, /healthz, metrics, `health` and the log show."""
+"""Health, computed once for the status line, /healthz, the metrics, `health` and the log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OK = "ok"
 
 @dataclass(frozen=True)
 class Lag:
-    """The worst lag (seconds) of the shards where it is known, and how many shards it is not known of."""
+    """The worst known lag (seconds) of all shards, and the number of shards whose lag is unknown."""
 
     worst: float | None
     unknown: int
@@ -32,7 +32,7 @@ class Lag:
     def __str__(self) -> str:
         if self.worst is None:
             return "lag unknown" if self.unknown else "no lag to measure"
-        unknown = f" (unknown of {self.unknown})" if self.unknown else ""
+        unknown = f" (unknown for {self.unknown})" if self.unknown else ""
         return f"lag {self.worst:.0f} s{unknown}"
 
 
@@ -47,7 +47,7 @@ class Health:
         self._lock = threading.Lock()
 
     def update(self) -> Facts:
-        """Measure, begin and end what follows from it; the facts."""
+        """Measure, begin and end conditions accordingly, and return the facts."""
         with self._lock:
             self._facts = facts = self._measure()
             found = {(each.name, each.subject): each.text for each in assess(facts)}
@@ -62,7 +62,7 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """A member of the group, and nothing critical stands."""
+        """A member of the group without a critical condition."""
         return self._facts.joined and not any(
             each.severity is Severity.CRITICAL for each in self.conditions.standing()
         )
@@ -93,7 +93,7 @@ class Health:
         }
 
     def line(self) -> str:
-        """One line for `systemctl status`; call `update` before."""
+        """One line for `systemctl status`; call `update` first."""
         facts, standing = self._facts, self.conditions.standing()
         text = f"{len(facts.shards)} shards, {Lag.of(shard.lag for shard in facts.shards)}"
         if not facts.joined:

@@ -1,4 +1,4 @@
-"""What can be seen of a running relay from outside, with the official Prometheus client."""
+"""Metrics and health of a running relay over HTTP, with the official Prometheus client."""
 
 from sls_hec_forwarder.metrics.metrics import Metrics
 

@@ -1,4 +1,4 @@
-"""One request of a local client and its answer, on a socket that never blocks."""
+"""One request of a local client and its answer, on a non-blocking socket."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import time
 from http import HTTPStatus
 from typing import Callable, Final, NamedTuple
 
-#: Time (seconds) for a client's whole exchange, however it spends it.
+#: Time limit (seconds) of a client's whole exchange.
 DEADLINE: Final = 5.0
 #: Longest request head (bytes): request line and headers.
 _HEAD: Final = 8 * 1024
 _PIECE: Final = 64 * 1024
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
-#: What a browser names that was sent here by somebody's page and DNS is that page's own name.
+#: Allowed host names. A web page that reaches this port through DNS rebinding would send its own name.
 _LOOPBACK: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
 class Reply(NamedTuple):
-    """What a path gives."""
+    """The answer for a path."""
 
     status: int
     content_type: str
@@ -27,7 +27,7 @@ class Reply(NamedTuple):
 
 
 class Exchange:
-    """`make` gives the answer for a path. With `any_host` the request may name any host."""
+    """`make` returns the answer for a path. With `any_host` the request may name any host."""
 
     def __init__(self, client: socket.socket, make: Callable[[str], Reply], *, any_host: bool) -> None:
         self._client = client
@@ -36,15 +36,15 @@ class Exchange:
         self._until = time.monotonic() + DEADLINE
         self._head = b""
         self._left = memoryview(b"")
-        #: The request has come: from now on the client is written to.
+        #: The request is complete: from now on the answer is written.
         self.answering = False
 
     def late(self, now: float) -> bool:
-        """Whether the client's time is over at `now`, on the monotonic clock."""
+        """Whether the client's time is up at `now`, on the monotonic clock."""
         return now >= self._until
 
     def go_on(self) -> bool:
-        """Do what needs no waiting; whether that was all. Raises OSError when the client has gone."""
+        """Do what is possible without waiting; returns whether all is done. Raises OSError if it is gone."""
         try:
             if not self.answering and not self._read():
                 return True
@@ -55,9 +55,9 @@ class Exchange:
         return self.answering and not self._left
 
     def _read(self) -> bool:
-        """Whether there is a client still."""
+        """Whether the client is still connected."""
         more = self._client.recv(_PIECE)
-        # Not beyond the bound, even for the moment of one look.
+        # Never read more than the limit, not even for one check.
         self._head += more[: _HEAD + 1 - len(self._head)]
         end = _HEAD_END.search(self._head)
         if end is not None:
@@ -78,7 +78,7 @@ class Exchange:
             for name, _, value in (line.partition(":") for line in lines)
             if name.strip().lower() == "host"
         ]
-        # Without the header it is no browser, and no page of others can have sent it.
+        # Without a Host header it is not a browser, so no foreign page can have sent it.
         if not self._any_host and not all(_LOOPBACK.fullmatch(host) for host in hosts):
             return Reply(421, "text/plain", b"ask for localhost, 127.0.0.1 or [::1]\n")
         return self._make(words[1].partition("?")[0])

@@ -1,4 +1,4 @@
-"""Values of labels that others choose: topics of log writers, names of consumers in conditions."""
+"""Label values that others choose: topics of log writers, names of consumers in conditions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final
 
 from sls_hec_forwarder.untrusted import plain
 
-#: Longest value (characters), as far as it is shown.
+#: Longest value (characters); longer ones are cut.
 _LONGEST: Final = 120
 
 
 def label(text: str) -> str:
-    """`text` as the value of a label: short and printable.
+    """`text` as a label value: short and printable.
 
-    What had to be changed ends in a digest, for two series must not get the same labels: that spoils the
-    whole scrape.
+    A changed value ends in a digest, because two series with equal labels would make the whole scrape
+    invalid.
     """
     shown = plain(text[:_LONGEST])
     if shown == text:

@@ -1,4 +1,4 @@
-"""One registry with everything in it, and the server that shows it."""
+"""The registry of all metrics, and the server that exposes it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sls_hec_forwarder.settings.model import Settings
 
 _JSON = "application/json"
 
-# A second series for each counter that nobody asks for; the client only offers this switch for all.
+# The `_created` series double the output and nobody needs them; the client has only this global switch.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """`sls` and `hec` count what they are told; the rest is read when it is asked for.
+    """`sls` and `hec` count what is reported to them; all else is read at scrape time.
 
-    Each instance has a registry of its own, and serves it between `start` and `close` if the settings say so.
+    Each instance has its own registry, and serves it between `start` and `close` if the settings say so.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -41,13 +41,13 @@ class Metrics:
         self._server = None if where == "off" else MetricsServer(where, routes)
 
     def watch(self, health: Health, outbox: OutboxState, alive: Callable[[], bool]) -> None:
-        """Show these from now on; `alive`: the process does its work, whatever the world around it does."""
+        """Expose these from now on; `alive`: the process itself works, whatever SLS and the collectors do."""
         self._health = health
         self._alive = alive
         self._state.watch(health, outbox)
 
     def start(self) -> None:
-        """Raises OperatorError when the address cannot be listened on."""
+        """Raises OperatorError when it cannot listen on the address."""
         if self._server is not None:
             self._server.start()
 
@@ -57,7 +57,7 @@ class Metrics:
 
     @property
     def address(self) -> Any:
-        """What is listened on, (host, port) or a path; None before `start`, and when metrics are off."""
+        """The address, (host, port) or a path; None before `start`, and when metrics are off."""
         return None if self._server is None else self._server.address
 
     def _metrics(self) -> Reply:
@@ -72,4 +72,4 @@ class Metrics:
     def _liveness(self) -> Reply:
         if self._alive():
             return Reply(200, "text/plain", b"alive\n")
-        return Reply(503, "text/plain", b"a thread that everything depends on has ended or hangs\n")
+        return Reply(503, "text/plain", b"an essential thread has ended or hangs\n")

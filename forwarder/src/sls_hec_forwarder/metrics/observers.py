@@ -1,6 +1,6 @@
-"""Counts what pulling and sending report. Called a few times for each pull or batch, never for an event."""
+"""Counts what pulling and sending report. Called a few times per pull or batch, never per event."""
 
-# ruff: noqa: ARG002 - observers are told more than is counted here
+# ruff: noqa: ARG002 - observers receive more than is counted here
 from __future__ import annotations
 
 import threading
@@ -13,14 +13,14 @@ from sls_hec_forwarder.metrics.labels import label
 from sls_hec_forwarder.metrics.table import Definition
 from sls_hec_forwarder.sls.observer import Lost, SlsObserver
 
-#: Topics with a series of their own; a producer can make up any number.
+#: Most topics with their own series; a producer can invent any number of them.
 _TOPICS = 50
 OTHER = "other"
-#: HEC's own codes are below that; a strange server may answer any number.
+#: HEC's own codes are below this; another server may answer any number.
 _CODES = 100
 
 
-#: Why an event can be refused for good.
+#: Why an event can be refused permanently.
 _REASONS = ("blocked", "oversize", "refused")
 
 
@@ -39,7 +39,7 @@ def _histogram(definition: Definition, registry: CollectorRegistry) -> Histogram
 
 
 class CountingSls(SlsObserver):
-    """What happens between SLS and the encoder."""
+    """Counts what happens between SLS and the encoder."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._pulls = _counter(table.PULLS, registry)
@@ -61,7 +61,7 @@ class CountingSls(SlsObserver):
 
     def lease_started(self, shard: int) -> None:
         self._leases.inc()
-        # From 0 on: an increase of a series that begins at 1 cannot be seen.
+        # Created with 0: in a series that begins at 1, the first increase is invisible.
         self._expired.labels(shard)
         self._expired_groups.labels(shard)
 
@@ -102,7 +102,7 @@ class CountingSls(SlsObserver):
 
 
 class CountingHec(HecObserver):
-    """What happens between the outbox and the collectors; `endpoints` get series from the start."""
+    """Counts what happens between the outbox and the collectors; `endpoints` get their series at once."""
 
     def __init__(self, registry: CollectorRegistry, endpoints: tuple[str, ...]) -> None:
         self._requests = _counter(table.REQUESTS, registry)
@@ -122,7 +122,7 @@ class CountingHec(HecObserver):
         self._holding = _gauge(table.HOLDING, registry)
         self._seconds = _histogram(table.REQUEST_SECONDS, registry)
         self._ack_seconds = _histogram(table.ACK_SECONDS, registry)
-        # From 0 on, as above.
+        # Created with 0, as above.
         for endpoint in endpoints:
             for each in (self._delivered, self._retried, self._duplicates, self._holds, self._holding):
                 each.labels(endpoint)

@@ -1,6 +1,6 @@
 """Serves fixed paths on a loopback port or a unix socket, from one thread that ends on `close`.
 
-The thread waits for all of its clients at once, so that none of them can hold up another one.
+The thread waits for all clients at once, so that none of them can delay another.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from sls_hec_forwarder.retry.periodic import Periodic
 
 __all__ = ["MetricsServer", "Reply", "Routes"]
 
-#: Clients at once. One more ends the one that has been there longest.
+#: Most clients at once; one more disconnects the oldest.
 _CLIENTS = 16
-#: Connections that wait until the thread takes them.
+#: Most connections that wait to be accepted.
 _BACKLOG = 64
-#: How often (seconds) the thread looks whether it has to end.
+#: How often (seconds) the thread checks whether it has to end.
 _LOOK = 0.1
-#: First and longest pause (seconds) after the thread could not serve.
+#: First and longest pause (seconds) after a failure of the thread.
 _RETRY = (0.1, 10.0)
 #: Time (seconds) for the thread to end.
 _END = 5.0
 
 _log = logging.getLogger(__name__)
 
-#: Paths, and what makes their answers.
+#: The function that makes the answer, by path.
 Routes = Mapping[str, Callable[[], Reply]]
 
 
@@ -49,16 +49,16 @@ class MetricsServer:
         self._socket: socket.socket | None = None
         self._selector: selectors.BaseSelector | None = None
         self._thread: Periodic | None = None
-        self._clients: dict[socket.socket, Exchange] = {}  # the thread's own, oldest first
-        self._told: set[str] = set()  # kinds of failure of the routes
+        self._clients: dict[socket.socket, Exchange] = {}  # used by the thread only, oldest first
+        self._logged: set[str] = set()  # kinds of failure of the routes
 
     @property
     def address(self) -> Any:
-        """What it listens on: (host, port) or a path."""
+        """The address it listens on: (host, port) or a path."""
         return self._socket.getsockname() if self._socket is not None else None
 
     def start(self) -> None:
-        """Raises OperatorError when that cannot be listened on."""
+        """Raises OperatorError when it cannot listen there."""
         try:
             self._socket = self._listen()
         except OSError as problem:
@@ -94,10 +94,10 @@ class MetricsServer:
         return listening
 
     def close(self) -> None:
-        """End the thread, within some seconds, and free the address. May be called again."""
+        """End the thread within some seconds and free the address. May be called again."""
         if self._socket is None or self._thread is None or self._selector is None:
             return
-        if self._thread.stop(_END):  # else a route hangs, and the thread still uses them
+        if self._thread.stop(_END):  # otherwise a route hangs and the thread still uses the clients
             for client in list(self._clients):
                 self._end(client)
             self._selector.close()
@@ -109,7 +109,7 @@ class MetricsServer:
     # In the thread
 
     def _serve(self) -> None:
-        """What comes within a moment, and the end of clients that are late."""
+        """Serve clients for a moment, and disconnect those whose time is up."""
         selector = self._selector
         if selector is None:
             return
@@ -128,13 +128,13 @@ class MetricsServer:
             client, _ = self._socket.accept()
         except (
             OSError
-        ):  # it has gone, or no descriptor is left: then it would be tried at once, again and again
+        ):  # the client is gone, or there is no free descriptor, which would make this a busy loop
             time.sleep(_LOOK)
             return
         client.setblocking(False)
         if len(self._clients) >= _CLIENTS:
             self._end(next(iter(self._clients)))
-        # A browser reaches a port under any name that leads to this machine, but no unix socket.
+        # A browser can reach a port under any name that resolves to this machine, but not a unix socket.
         self._clients[client] = Exchange(client, self._answer, any_host=bool(self._path))
         selector.register(client, selectors.EVENT_READ)
 
@@ -142,7 +142,7 @@ class MetricsServer:
         exchange = self._clients[client]
         try:
             over = exchange.go_on()
-        except OSError:  # clients that break off are their own trouble
+        except OSError:  # the client disconnected
             over = True
         if over:
             self._end(client)
@@ -158,19 +158,19 @@ class MetricsServer:
     def _answer(self, path: str) -> Reply:
         route = self._routes.get(path)
         if route is None:
-            return Reply(404, "text/plain", b"only /metrics, /healthz and /livez are here\n")
+            return Reply(404, "text/plain", b"only /metrics, /healthz and /livez exist\n")
         try:
             return route()
-        except Exception as problem:  # noqa: BLE001 - the other paths may work
+        except Exception as problem:  # noqa: BLE001 - the other paths may still work
             kind = f"{path} {type(problem).__name__}"
-            if kind not in self._told:
-                self._told.add(kind)
-                _log.exception("serving %s: %s cannot be answered; the relay goes on", self._where, path)
-            return Reply(500, "text/plain", b"failed; the relay's log says why\n")
+            if kind not in self._logged:
+                self._logged.add(kind)
+                _log.exception("serving %s: %s cannot be answered; the relay continues", self._where, path)
+            return Reply(500, "text/plain", b"failed; see the relay's log\n")
 
 
 def _remove_socket(path: str) -> None:
-    """Remove what a process left that was killed; nothing but a socket."""
+    """Remove the socket that a killed process left; never anything but a socket."""
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISSOCK(os.stat(path).st_mode):
             os.unlink(path)

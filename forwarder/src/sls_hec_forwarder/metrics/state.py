@@ -1,4 +1,4 @@
-"""Gauges that are read from the running relay at the moment of a scrape. What is not known has no sample."""
+"""Gauges that are read from the running relay at each scrape. An unknown value has no sample."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sls_hec_forwarder.metrics.table import Definition
 
 
 class OutboxState(Protocol):
-    """The queue of what is in flight."""
+    """The queue of events in flight."""
 
     @property
     def bytes_in_flight(self) -> int: ...
@@ -28,7 +28,7 @@ class OutboxState(Protocol):
 
 
 class StateCollector(Collector):
-    """Only build info until `watch` was called."""
+    """Only build info until `watch` is called."""
 
     def __init__(self) -> None:
         self._health: Health | None = None
@@ -39,7 +39,7 @@ class StateCollector(Collector):
         self._outbox = outbox
 
     def describe(self) -> Iterator[Metric]:
-        """Tells the registry the names without asking for values."""
+        """Registers the names without reading values."""
         for definition in table.TABLE["State"]:
             yield _family(definition)
 

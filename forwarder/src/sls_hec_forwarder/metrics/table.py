@@ -1,8 +1,7 @@
 """Every metric: its name, kind, meaning and labels. The docs are rendered from this table.
 
-Names follow the Prometheus conventions: base units, `_total` for counters. Labels take few values: endpoints
-of the settings, shards of the logstore, statuses; what others choose (topics, codes) is bounded in
-`observers`.
+Names follow the Prometheus conventions: base units, `_total` for counters. Labels have few values: endpoints
+of the settings, shards of the logstore, statuses; `observers` limits those that others choose.
 """
 
 from __future__ import annotations
@@ -29,14 +28,16 @@ class Definition:
 
 PULLS = Definition("sls_hec_pulls_total", COUNTER, "Pulls that SLS answered, empty ones included")
 PULLED_WIRE_BYTES = Definition(
-    "sls_hec_pulled_wire_bytes_total", COUNTER, "Bytes of pulls as they came, compressed"
+    "sls_hec_pulled_wire_bytes_total", COUNTER, "Bytes of pulls as received, compressed"
 )
 PULLED_BYTES = Definition("sls_hec_pulled_bytes_total", COUNTER, "Bytes of pulls, decompressed")
 PULLED_GROUPS = Definition("sls_hec_pulled_log_groups_total", COUNTER, "Log groups pulled")
 EVENTS = Definition("sls_hec_events_total", COUNTER, "Events made from pulled logs")
 EVENT_BYTES = Definition("sls_hec_event_bytes_total", COUNTER, "Bytes of these events as envelopes")
 REPAIRED = Definition(
-    "sls_hec_repaired_texts_total", COUNTER, "Texts that were not valid UTF-8, with what is wrong replaced"
+    "sls_hec_repaired_texts_total",
+    COUNTER,
+    "Texts that were not valid UTF-8; the invalid bytes were replaced",
 )
 FILTERED = Definition(
     "sls_hec_filtered_logs_total",
@@ -65,8 +66,8 @@ LEASES = Definition("sls_hec_leases_started_total", COUNTER, "Shards that SLS ga
 LEASES_ENDED = Definition(
     "sls_hec_leases_ended_total",
     COUNTER,
-    "Shards given up, by reason: `released` in good order, `revoked` because another consumer may have the "
-    "shard, `failed`",
+    "Shards given up, by reason: `released` in good order, `revoked` because another consumer may hold the "
+    "shard, `failed` after an error",
     ("reason",),
 )
 
@@ -109,47 +110,52 @@ RETRIED_EVENTS = Definition(
 POSSIBLE_DUPLICATES = Definition(
     "sls_hec_possible_duplicates_total",
     COUNTER,
-    "Retried events that may be indexed already: the answer got lost, or said nothing certain",
+    "Retried events that may already be indexed: the answer was lost or inconclusive",
     ("endpoint",),
 )
 ACKNOWLEDGED_EVENTS = Definition(
-    "sls_hec_acknowledged_events_total", COUNTER, "Events that a collector said are indexed", ("endpoint",)
+    "sls_hec_acknowledged_events_total",
+    COUNTER,
+    "Events that a collector acknowledged as indexed",
+    ("endpoint",),
 )
 ACK_SECONDS = Definition(
     "sls_hec_ack_seconds",
     HISTOGRAM,
-    "Time from a batch's acceptance to its acknowledgement",
+    "Time from the acceptance of a batch to its acknowledgement",
     ("endpoint",),
     (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0),
 )
 UNACKNOWLEDGED_EVENTS = Definition(
     "sls_hec_unacknowledged_events_total",
     COUNTER,
-    "Accepted events whose acknowledgement did not come in time or cannot come any more; they are sent again",
+    "Accepted events that were not acknowledged in time or can no longer be; they are sent again",
     ("endpoint",),
 )
 REROUTED_EVENTS = Definition(
-    "sls_hec_rerouted_events_total", COUNTER, "Events sent to HEC_FALLBACK_INDEX, their own index was refused"
+    "sls_hec_rerouted_events_total",
+    COUNTER,
+    "Events sent to HEC_FALLBACK_INDEX because their own index was refused",
 )
 DEAD_LETTERS = Definition(
     "sls_hec_dead_letters_total",
     COUNTER,
-    "Events refused for good that are in RELAY_SPOOL_DIR now: `oversize`, `refused` or `blocked`",
+    "Events refused permanently and saved in RELAY_SPOOL_DIR: `oversize`, `refused` or `blocked`",
     ("reason",),
 )
 DISCARDED_EVENTS = Definition(
     "sls_hec_discarded_events_total",
     COUNTER,
-    "Events refused for good that could not be saved and are LOST, as RELAY_SPOOL_FULL=drop wants it",
+    "Events refused permanently that could not be saved and are LOST, because of RELAY_SPOOL_FULL=drop",
     ("reason",),
 )
 DROPPED_EVENTS = Definition(
     "sls_hec_dropped_events_total",
     COUNTER,
-    "Events forgotten because their shard is another consumer's by now, which sends them; nothing is lost",
+    "Events not sent because another consumer now holds their shard and sends them; nothing is lost",
 )
 HOLDS = Definition(
-    "sls_hec_holds_total", COUNTER, "Times an endpoint began to wait for an operator", ("endpoint",)
+    "sls_hec_holds_total", COUNTER, "How often an endpoint began to wait for an operator", ("endpoint",)
 )
 HOLDING = Definition(
     "sls_hec_endpoint_holding",
@@ -158,54 +164,58 @@ HOLDING = Definition(
     ("endpoint",),
 )
 
-# The state at the moment of the scrape
+# The state at the time of the scrape
 
 SHARDS_OWNED = Definition("sls_hec_shards_owned", GAUGE, "Shards that this consumer holds")
 LAG = Definition(
     "sls_hec_shard_lag_seconds",
     GAUGE,
-    "Age of the oldest log that is not delivered of a shard that this consumer holds; 0 when there is none, "
-    "no sample while it is not known",
+    "Age of the oldest undelivered log of a shard that this consumer holds; 0 when there is none, no sample "
+    "while it is unknown",
     ("shard",),
 )
 LAG_UNKNOWN = Definition(
-    "sls_hec_shards_lag_unknown", GAUGE, "Shards that this consumer holds and whose lag is not known"
+    "sls_hec_shards_lag_unknown", GAUGE, "Shards that this consumer holds and whose lag is unknown"
 )
 CONDITION = Definition(
     "sls_hec_condition",
     GAUGE,
-    "1 for each [condition](health.md) that stands now",
+    "1 for each active [condition](health.md)",
     ("name", "subject", "severity"),
 )
 CONDITIONS = Definition(
-    "sls_hec_conditions", GAUGE, "How many conditions stand now, by `warning` and `critical`", ("severity",)
+    "sls_hec_conditions", GAUGE, "Active conditions, by `warning` and `critical`", ("severity",)
 )
 READY = Definition(
     "sls_hec_ready",
     GAUGE,
-    "1 for a member of the group without a critical condition, as `/healthz` says, else 0",
+    "1 for a member of the group without a critical condition, as in `/healthz`, else 0",
 )
 SPOOL_BYTES = Definition("sls_hec_spool_bytes", GAUGE, "Bytes of dead letters in RELAY_SPOOL_DIR")
-SPOOL_LIMIT = Definition("sls_hec_spool_bytes_limit", GAUGE, "Their bound, RELAY_SPOOL_BYTES")
+SPOOL_LIMIT = Definition(
+    "sls_hec_spool_bytes_limit", GAUGE, "Limit of sls_hec_spool_bytes: RELAY_SPOOL_BYTES"
+)
 OLDEST = Definition(
     "sls_hec_oldest_undelivered_seconds",
     GAUGE,
-    "How long ago the oldest event that is not delivered yet was pulled; 0 when there is none",
+    "Time since the oldest undelivered event was pulled; 0 when there is none",
 )
-BYTES_IN_FLIGHT = Definition("sls_hec_bytes_in_flight", GAUGE, "Bytes of events pulled and not delivered yet")
+BYTES_IN_FLIGHT = Definition("sls_hec_bytes_in_flight", GAUGE, "Bytes of events pulled and not yet delivered")
 BYTES_IN_FLIGHT_LIMIT = Definition(
-    "sls_hec_bytes_in_flight_limit", GAUGE, "Their bound, RELAY_BYTES_IN_FLIGHT; pulling waits there"
+    "sls_hec_bytes_in_flight_limit",
+    GAUGE,
+    "Limit of sls_hec_bytes_in_flight: RELAY_BYTES_IN_FLIGHT; pulling waits when it is reached",
 )
 HEARTBEAT_AGE = Definition(
     "sls_hec_heartbeat_age_seconds",
     GAUGE,
-    "Time since the last heartbeat that SLS answered; beyond the group's time-out the shards go to others",
+    "Time since the last heartbeat that SLS answered; after the group's time-out SLS gives the shards away",
 )
 BUILD = Definition(
-    "sls_hec_build_info", GAUGE, "Always 1; the labels tell what is running", ("version", "runtime")
+    "sls_hec_build_info", GAUGE, "Always 1; the labels say what is running", ("version", "runtime")
 )
 
-#: By heading of the docs.
+#: By heading in the docs.
 TABLE = {
     "Pulling from SLS": (
         PULLS,

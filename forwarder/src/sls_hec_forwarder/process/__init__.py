@@ -1,1 +1,1 @@
-"""The process and its surroundings: signals, systemd, its log, standard error, memory allocation."""
+"""The process itself: signals, systemd, logging, standard error, memory allocation."""

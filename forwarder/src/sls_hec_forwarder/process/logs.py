@@ -1,7 +1,7 @@
 """Logging: console and rotated file, text or JSON lines, never a secret.
 
-A record may carry fields, as in `log.info("...", extra={"shard": 3})`; they stand behind the text, or as
-members of the JSON object, where every line also names the project, logstore, group and consumer.
+A record may have fields, as in `log.info("...", extra={"shard": 3})`. They follow the text, or are members of
+the JSON object, which also names the project, logstore, group and consumer.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
-#: A shorter text is no secret, and hiding it would make lines unreadable.
+#: A shorter text is not treated as a secret: hiding it would make lines unreadable.
 _SHORTEST_SECRET = 4
 _MASK = "***"
-#: What every record has; anything else was given as a field.
+#: The attributes of every record; all others are fields.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -43,17 +43,17 @@ class Secrets:
         self._lock = threading.Lock()
 
     def add(self, values: Iterable[str]) -> None:
-        """Hide these from now on, also as they look inside a URL, a repr or JSON."""
+        """Hide these from now on, also in the forms they have inside a URL, a repr or JSON."""
         with self._lock:
             texts = set(self._texts)
             for value in values:
                 if len(value) >= _SHORTEST_SECRET:
                     texts |= {value, quote(value, safe=""), repr(value)[1:-1], json.dumps(value)[1:-1]}
-            # The longest first: one secret may hold another.
+            # The longest first: one secret may contain another.
             self._texts = tuple(sorted(texts, key=len, reverse=True))
 
     def hide(self, text: str) -> str:
-        """`text` without the secrets."""
+        """`text` with the secrets masked."""
         for secret in self._texts:
             if secret in text:
                 text = text.replace(secret, _MASK)
@@ -69,7 +69,7 @@ def hide(values: Iterable[str]) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-01-31T08:00:00.123Z INFO sls.group.heartbeat: message (shard=3)`, and a traceback if any."""
+    """`2026-01-31T08:00:00.123Z INFO sls.group.heartbeat: message (shard=3)`, then any traceback."""
 
     def __init__(self, secrets: Secrets = _secrets) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, `context`, the record's fields, traceback."""
+    """One JSON object per line: time, level, logger, message, `context`, the record's fields, traceback."""
 
     def __init__(self, context: Mapping[str, str], secrets: Secrets = _secrets) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class _File(logging.handlers.RotatingFileHandler):
-    """A full disk costs log lines, and one line on standard error; the relay goes on."""
+    """On a full disk, lines are lost and one line goes to standard error; the relay continues."""
 
     _problem: BaseException | None = None
 
@@ -121,7 +121,7 @@ class _File(logging.handlers.RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - as inherited
         self._problem = sys.exc_info()[1]
-        # What is in its buffer is lost; the next record opens the file anew.
+        # Its buffer is lost; the next record reopens the file.
         broken, self.stream = self.stream, None
         with contextlib.suppress(OSError):
             if broken is not None:
@@ -134,10 +134,10 @@ _installed: list[logging.Handler] = []
 def configure(
     settings: RelaySettings, secrets: Iterable[str] = (), context: Mapping[str, str] | None = None
 ) -> None:
-    """Log as the settings say from now on, without `secrets`; `context` is a part of every JSON line.
+    """Log as the settings say from now on, without `secrets`; `context` is added to every JSON line.
 
-    Takes over warnings, and exceptions that end a thread or the program. May be called again. Raises OSError
-    when the log file cannot be opened; nothing has changed then.
+    Also logs Python warnings, and exceptions that end a thread or the program. May be called again. Raises
+    OSError when the log file cannot be opened; then nothing has changed.
     """
     hide(secrets)
     handlers = _handlers(settings)
@@ -148,7 +148,7 @@ def configure(
         handler.setFormatter(formatter)
         root.addHandler(handler)
     _installed.extend(handlers)
-    # Libraries log requests, headers and retries of their own below that.
+    # Below this level libraries log their requests, headers and retries.
     root.setLevel(logging.ERROR)
     logging.getLogger(_PACKAGE).setLevel(_LEVELS[settings.log_level])
     logging.captureWarnings(True)
@@ -192,7 +192,7 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
         return
     name = args.thread.name if args.thread is not None else "a thread"
     logging.getLogger(_PACKAGE).critical(
-        "%s has ended by an unexpected error",
+        "%s ended with an unexpected error",
         name,
         exc_info=(args.exc_type, args.exc_value, args.exc_traceback),
     )
@@ -213,5 +213,5 @@ def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
         parts.append(formatter.formatException(record.exc_info))
     if record.stack_info:
         parts.append(formatter.formatStack(record.stack_info))
-    # Errors quote others, line feeds and all: no line of a traceback may look like one of the log.
+    # Errors may quote untrusted text with line feeds: no line of a traceback may look like a log line.
     return "\n".join(f"  {plain(line)}" for part in parts for line in part.split("\n"))

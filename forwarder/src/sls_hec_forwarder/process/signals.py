@@ -1,11 +1,11 @@
-"""Signals as something to wait for.
+"""Signals that the main thread waits for.
 
-A handler runs between any two steps of the main thread, even while that thread holds the lock that the
-handler asks for: it would wait for itself for ever. So nothing is done in a handler. The signals are blocked,
-in every thread, from the first line of `run` on, and let in only while `Signals.wait` waits; the interpreter
-writes the number of each into a socket (docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
+A handler can run between any two steps of the main thread, even while that thread holds a lock that the
+handler needs, which would be a deadlock. So handlers do nothing. The signals are blocked in every thread from
+the first line of `run` on, and unblocked only while `Signals.wait` waits; the interpreter then writes the
+number of each into a socket (docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
 
-PyPy has no `sigtimedwait`, which would need neither handlers nor a socket.
+`sigtimedwait` would need neither handlers nor a socket, but PyPy does not have it.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import signal
 import socket
 from types import FrameType, TracebackType
 
-#: What `run` answers.
+#: The signals that `run` handles.
 NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def block() -> None:
-    """Keep signals waiting. Threads and programs that are started later inherit that."""
+    """Block the signals. Threads and programs that are started later inherit this."""
     signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)
 
 
 class Signals:
     """Use as a context manager, in the main thread, before any other thread is started.
 
-    The signals stay blocked behind its end: one that comes then must not change how the process ends.
+    The signals stay blocked after the end: a late one must not change how the process ends.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Signals:
 
     def __enter__(self) -> Signals:
         block()
-        # A full socket has what there is to know.
+        # If the socket is full, it already contains the signal.
         signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
         for number in NUMBERS:
             signal.signal(number, _noted)
@@ -67,4 +67,4 @@ class Signals:
 
 
 def _noted(_number: int, _frame: FrameType | None) -> None:
-    """Nothing: without a handler the interpreter would not write to the socket."""
+    """Does nothing, but without a handler the interpreter would not write to the socket."""

@@ -1,6 +1,6 @@
-"""Standard error that can fail without harm: on a full disk, or with nobody behind the pipe, lines are lost.
+"""Standard error that never raises: on a full disk or a broken pipe, lines are lost.
 
-Python's own raises at each write, and makes the exit status 120 of what is left in its buffer at the end.
+Python's own raises at each write, and makes the exit status 120 if its buffer cannot be flushed at the end.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import sys
 from typing import Any
 
 _NUMBER = 2
-#: How long (seconds) a pipe that is full is waited for; then nothing waits until there is room again.
+#: How long (seconds) to wait for a full pipe; after that, nothing waits until it has space again.
 _PATIENCE = 1.0
-#: As much as can be written to a pipe without waiting once there is room: pipe(7), PIPE_BUF on Linux.
+#: Bytes that a pipe with free space accepts without blocking: PIPE_BUF on Linux, see pipe(7).
 _CHUNK = 4096
 
 
 def make_harmless() -> None:
-    """Replace `sys.stderr`, unless somebody else has."""
+    """Replace `sys.stderr`, unless it was already replaced."""
     if sys.stderr is None:
-        # It was closed. Nothing else may get its number, or C libraries would write their complaints there.
+        # It was closed. Keep its number occupied, or C libraries would write their messages into another
+        # file.
         while os.open(os.devnull, os.O_RDWR) < _NUMBER:
             pass
         os.set_inheritable(_NUMBER, True)
@@ -36,7 +37,7 @@ def make_harmless() -> None:
 
 
 class _Forgiving(io.FileIO):
-    """Loses what cannot be written, and says how much once it can write again."""
+    """Drops what cannot be written, and reports how much as soon as it can write again."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)

@@ -1,1 +1,1 @@
-"""Doing the same again: how long to pause after a failure, and threads that outlive their errors."""
+"""Retries: pauses after failures, and periodic threads that survive errors."""

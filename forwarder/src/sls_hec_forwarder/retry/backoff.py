@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Final
 
-# A server may ask for more patience than we would have, but not for any amount.
+# A server may ask for a longer pause than ours, but only up to this limit.
 LONGEST_RETRY_AFTER: Final = 600.0
 # 2.0**n overflows after a thousand failures.
 _MOST_DOUBLINGS: Final = 64
@@ -14,16 +14,16 @@ _MOST_DOUBLINGS: Final = 64
 class Backoff:
     """Pauses that double from `first` up to `longest` seconds, each shortened by up to half at random.
 
-    The jitter keeps many shards and many relays, stopped by one event, from coming back together.
+    The jitter keeps shards and relays that one fault stopped from all returning at the same moment.
     """
 
     def __init__(self, first: float, longest: float, rng: random.Random | None = None) -> None:
         self._first = first
         self._longest = longest
-        self._rng = rng or random.Random()  # noqa: S311 - spreads load, keeps no secret
+        self._rng = rng or random.Random()  # noqa: S311 - spreads load, not for security
 
     def delay(self, failures: int, retry_after: float | None = None) -> float:
-        """Seconds to wait after `failures` (1 and up) in a row; at least what the server asked for."""
+        """Seconds to wait after `failures` (1 or more) in a row; at least what the server asked for."""
         doublings = min(max(failures, 1) - 1, _MOST_DOUBLINGS)
         pause = min(self._longest, self._first * 2.0**doublings) * self._rng.uniform(0.5, 1.0)
         if retry_after is None:
@@ -32,12 +32,12 @@ class Backoff:
 
 
 class CountingBackoff(Backoff):
-    """One that counts the failures itself."""
+    """A backoff that counts the failures itself."""
 
     failures = 0
 
     def next(self) -> float:
-        """Count one failure more; seconds to wait after it."""
+        """Count one more failure; returns the seconds to wait."""
         self.failures += 1
         return self.delay(self.failures)
 

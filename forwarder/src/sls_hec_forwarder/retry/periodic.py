@@ -1,4 +1,4 @@
-"""The owner of a thread that does the same again and again: it outlives every error of what it does."""
+"""A thread that calls a function periodically and survives all its errors."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sls_hec_forwarder.errors import OperatorError, RelayError
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.retry.backoff import CountingBackoff
 
-#: A pause that is not given is the interval, shortened by up to this share of it.
+#: The usual pause is the interval, shortened at random by up to this fraction.
 _JITTER = 0.2
 
 
 class Periodic:
-    """Calls `work` until `stop`; `subject` says in the log what that is, such as "looking at the group".
+    """Calls `work` until `stop`; `subject` names the work in log lines, such as "looking at the group".
 
-    `work` returns the seconds until its next call, None for `interval`; the first call comes after
-    `first_pause`. What it raises is logged once for each kind, with a traceback unless it is a RelayError,
-    and once more when it works again; an error that nobody foresaw is the condition thread_failing.
-    `backoff` gives the pauses meanwhile. `wake` ends a pause, but leaves
-    `least_pause` seconds between two calls. With `once_more`, `work` is called a last time on `stop`.
+    `work` returns the seconds until its next call, or None for `interval`; the first call comes after
+    `first_pause`. Errors are logged once for each kind, with a traceback unless it is a RelayError, and so is
+    the recovery; an unexpected error is the condition thread_failing. `backoff` gives the pauses meanwhile.
+    `wake` ends a pause early, but at least `least_pause` seconds lie between two calls. With `once_more`,
+    `work` is called a last time on `stop`.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class Periodic:
         self._first_pause = first_pause
         self._least_pause = least_pause
         self._once_more = once_more
-        self._rng = rng or random.Random()  # noqa: S311 - spreads load, keeps no secret
-        self._told: set[str] = set()  # kinds of failure since it last worked
+        self._rng = rng or random.Random()  # noqa: S311 - spreads load, not for security
+        self._logged: set[str] = set()  # kinds of failure since it last worked
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        #: What the last call failed with; None when it worked.
+        #: The error of the last call; None if it succeeded.
         self.problem: Exception | None = None
 
     def start(self) -> None:
@@ -62,20 +62,20 @@ class Periodic:
 
     @property
     def alive(self) -> bool:
-        """Started, and not ended."""
+        """Whether the thread has started and not ended."""
         return self._thread.is_alive()
 
     @property
     def failures(self) -> int:
-        """Calls that failed since one last worked."""
+        """Failed calls since the last success."""
         return self._backoff.failures
 
     def wake(self) -> None:
-        """Call `work` soon."""
+        """Call `work` as soon as possible."""
         self._wake.set()
 
     def stop(self, timeout: float) -> bool:
-        """End the thread; False when `timeout` seconds were not enough. May be called again."""
+        """End the thread; returns False if it did not end within `timeout` seconds. May be called again."""
         self._stop.set()
         self._wake.set()
         if self._thread.ident is not None:
@@ -90,9 +90,9 @@ class Periodic:
             self._once()
 
     def _pause(self, seconds: float) -> bool:
-        """Whether to stop."""
+        """Returns whether to stop."""
         if self._wake.wait(min(seconds, threading.TIMEOUT_MAX)):
-            self._stop.wait(self._least_pause)  # who wakes may do so by the hundred
+            self._stop.wait(self._least_pause)  # `wake` may be called hundreds of times
             self._wake.clear()
         return self._stop.is_set()
 
@@ -100,7 +100,7 @@ class Periodic:
         """Seconds until the next call."""
         try:
             pause = self._work()
-        except Exception as problem:  # noqa: BLE001 - whatever it is, the next call may work
+        except Exception as problem:  # noqa: BLE001 - the next call may succeed
             self.problem = problem
             pause = self._backoff.next()
             self._tell(problem)
@@ -110,9 +110,9 @@ class Periodic:
 
     def _tell(self, problem: Exception) -> None:
         kind = type(problem).__name__
-        if kind in self._told:
+        if kind in self._logged:
             return
-        self._told.add(kind)
+        self._logged.add(kind)
         foreseen = isinstance(problem, RelayError)
         level = logging.WARNING if foreseen and not isinstance(problem, OperatorError) else logging.ERROR
         text = f"{problem}" if foreseen else f"unexpected error: {kind}: {problem}"
@@ -133,4 +133,4 @@ class Periodic:
             self._conditions.end("thread_failing", self._subject)
         self.problem = None
         self._backoff.reset()
-        self._told.clear()
+        self._logged.clear()

@@ -1,6 +1,6 @@
 """Settings: environment variables, and files for secrets, become one typed object.
 
-Imports nothing but the standard library and `wire.rules`, so that a wrong setting is told at once.
+Imports only the standard library and `wire.rules`, so that a wrong setting is reported at once.
 """
 
 from sls_hec_forwarder.settings.conflicts import warnings

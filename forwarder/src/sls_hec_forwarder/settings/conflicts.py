@@ -1,4 +1,4 @@
-"""Settings that are each right and yet do not go together, and those that deserve a warning."""
+"""Settings that are valid but conflict with each other, and those that deserve a warning."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from urllib.parse import urlsplit
 from sls_hec_forwarder.settings.model import HecSettings, Settings, SlsSettings
 from sls_hec_forwarder.wire.rules import covered
 
-#: Heartbeats in a group's time-out, at least: so that two lost ones in a row cost no shard.
+#: Fewest heartbeats per group time-out, so that two lost ones in a row cost no shard.
 BEATS_PER_TIMEOUT = 3
 
 
 class Conflict(NamedTuple):
-    """`names` are all the settings that were looked at; the first is the one to change."""
+    """`names` are all settings involved; the first is the one to change."""
 
     names: tuple[str, ...]
     text: str
 
 
 def conflicts(settings: Settings, given: Collection[str]) -> Iterator[Conflict]:
-    """What does not go together; `given` are the names of the settings that are not left at their default."""
+    """The conflicts; `given` are the names of the settings that differ from their default."""
     yield from _credentials(settings.sls)
     yield from _sls(settings.sls)
     yield from _hec(settings.hec, given)
@@ -55,10 +55,10 @@ def _sls(sls: SlsSettings) -> Iterator[Conflict]:
     if sls.query and sls.processor:
         yield Conflict(("SLS_QUERY", "SLS_PROCESSOR"), "set together with SLS_PROCESSOR; keep one of them")
     host = sls.endpoint.rpartition("/")[2]
-    # Not for a project that is named like a region: cn-hangzhou.log.aliyuncs.com is an endpoint.
+    # A project may have the name of a region: cn-hangzhou.log.aliyuncs.com is an endpoint.
     if sls.project and host.startswith(f"{sls.project}.") and ".log." in host[len(sls.project) + 1 :]:
         yield Conflict(
-            ("SLS_ENDPOINT", "SLS_PROJECT"), "must not begin with the project, which is added by itself"
+            ("SLS_ENDPOINT", "SLS_PROJECT"), "must not begin with the project, which is added automatically"
         )
     longest = sls.group_timeout / BEATS_PER_TIMEOUT
     if sls.group_timeout and sls.heartbeat_interval > longest:
@@ -69,7 +69,7 @@ def _sls(sls: SlsSettings) -> Iterator[Conflict]:
         )
     positions = ("SLS_STOP_POSITION", "SLS_START_POSITION")
     if sls.start == "end" and sls.stop == "now":
-        yield Conflict(positions, "nothing lies between SLS_START_POSITION=end and now")
+        yield Conflict(positions, "SLS_START_POSITION=end and now leave nothing to read")
     if sls.stop not in ("", "now") and sls.start not in ("begin", "end") and sls.stop <= sls.start:
         yield Conflict(positions, f"{sls.stop} is not after SLS_START_POSITION, which is {sls.start}")
 
@@ -83,7 +83,7 @@ def _hec(hec: HecSettings, given: Collection[str]) -> Iterator[Conflict]:
     if hec.endpoints and not hec.host:
         for name in ("HEC_PORT", "HEC_HTTPS"):
             if name in given:
-                yield Conflict((name, *names), "has no effect with HEC_ENDPOINTS, whose URLs say it")
+                yield Conflict((name, *names), "has no effect with HEC_ENDPOINTS, whose URLs include it")
 
 
 def _relay(settings: Settings) -> Iterator[Conflict]:
@@ -98,7 +98,7 @@ def _relay(settings: Settings) -> Iterator[Conflict]:
     if hidden:
         yield Conflict(
             ("RELAY_TOPICS_INCLUDE", "RELAY_TOPICS_EXCLUDE"),
-            f"RELAY_TOPICS_EXCLUDE takes away all of {', '.join(hidden)}",
+            f"RELAY_TOPICS_EXCLUDE excludes all of {', '.join(hidden)}",
         )
     topics = [rule.topic for rule in hec.topic_rules]
     for number, topic in enumerate(topics):
@@ -109,7 +109,7 @@ def _relay(settings: Settings) -> Iterator[Conflict]:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """What works and is still worth a line: clear text, unverified certificates, settings without effect."""
+    """What works but deserves a warning: clear text, unverified certificates, settings without effect."""
     return list(_warnings(settings))
 
 

@@ -1,7 +1,7 @@
 """Reads a file of variables as systemd reads an `EnvironmentFile`, see systemd.exec(5).
 
 Quotes may be single, or double with `\\`, `"`, `$` and `` ` `` escaped; `#` and `;` begin a comment line; a
-backslash at the end of a line continues it; nothing is expanded. Where systemd passes over what it does not
+backslash at the end of a line continues it; nothing is expanded. Where systemd ignores lines that it does not
 understand, this raises SettingsError.
 """
 
@@ -21,12 +21,12 @@ _BLANK = " \t"
 def environment(environ: Mapping[str, str], paths: Iterable[str]) -> dict[str, str]:
     """The variables of `environ`, with the settings taken from the files instead; the last file wins.
 
-    Without files nothing changes. Raises SettingsError.
+    Without files, `environ` is returned unchanged. Raises SettingsError.
     """
     paths = list(paths)
     if not paths:
         return dict(environ)
-    # A variable left over in somebody's shell must not mix with what the service would see.
+    # A variable left in the shell must not mix with what the service would see.
     merged = {name: value for name, value in environ.items() if not name.startswith(PREFIXES)}
     problems: list[str] = []
     for path in paths:
@@ -50,7 +50,7 @@ def _read(path: str, problems: list[str]) -> dict[str, str]:
 
 
 def parse(text: str, path: str = "environment file") -> dict[str, str]:
-    """The variables in `text`. Raises SettingsError with the numbers of the lines that are wrong."""
+    """The variables in `text`. Raises SettingsError with the numbers of all wrong lines."""
     reader = _Reader(text, path)
     found = {}
     while reader.more():
@@ -70,13 +70,13 @@ class _Reader:
         self.problems: list[str] = []
 
     def more(self) -> bool:
-        """Skips white space; whether there is anything behind it."""
+        """Skip white space; returns whether anything follows."""
         while self._at < len(self._text) and self._text[self._at] in " \t\r\n":
             self._at += 1
         return self._at < len(self._text)
 
     def assignment(self) -> tuple[str, str] | None:
-        """The assignment that begins here, or None for a comment or what is wrong."""
+        """The assignment that begins here; None for a comment or a wrong line."""
         if self._text[self._at] in "#;":
             self._line()
             return None
@@ -95,7 +95,7 @@ class _Reader:
         return name, value
 
     def _line(self) -> str:
-        """The rest of the line; continues behind it."""
+        """The rest of the line; parsing continues after it."""
         end = self._text.find("\n", self._at)
         end = len(self._text) if end < 0 else end
         line = self._text[self._at : end]
@@ -115,7 +115,7 @@ class _Reader:
     def _value(self) -> str | None:
         """The value up to the end of the line; None if a quote is not closed.
 
-        What follows a closing quote is joined to it, without the white space between.
+        Text after a closing quote is appended, without the white space in between.
         """
         parts: list[str] = []
         while True:
@@ -135,9 +135,9 @@ class _Reader:
                 return "".join(parts)
 
     def _bare(self) -> str:
-        """Up to the end of the line; a quote in it is like any other character."""
+        """The value up to the end of the line; a quote inside it is an ordinary character."""
         parts: list[str] = []
-        kept = 0  # characters that are not white space at the end
+        kept = 0  # length without trailing white space
         while True:
             character = self._next()
             if character in ("", "\n"):

@@ -1,4 +1,4 @@
-"""Variables and files of secrets become `Settings`, or one error that names everything that is wrong."""
+"""Builds `Settings` from variables and secret files, or raises one error that lists all problems."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sls_hec_forwarder.settings.parse import expected, parse, text_of
 PREFIXES = ("SLS_", "HEC_", "RELAY_")
 FILE = "_FILE"
 
-#: Characters of a secret's file at most; STS tokens have a few hundred to a few thousand.
+#: Longest secret file (characters); STS tokens have a few hundred to a few thousand.
 _FILE_CHARACTERS = 64 * 1024
 _SHOWN_CHARACTERS = 80
 
@@ -26,9 +26,9 @@ _SHOWN_CHARACTERS = 80
 def load(environ: Mapping[str, str], host_name: str | None = None) -> Settings:
     """Settings of one consumer instance from its environment; an empty variable counts as not set.
 
-    Raises `SettingsError` with every problem found: unknown names, missing and wrong values, values that do
-    not go together. No problem shows the value of a secret. `host_name` is this machine's unless given; the
-    consumer's name follows from it.
+    Raises `SettingsError` with every problem found: unknown names, missing, wrong and conflicting values. No
+    problem shows the value of a secret. The consumer's name follows from `host_name`, by default this
+    machine's.
     """
     problems = list(_unknown(environ))
     values: dict[str, Any] = {}
@@ -43,7 +43,7 @@ def load(environ: Mapping[str, str], host_name: str | None = None) -> Settings:
     if not settings.sls.consumer:
         name = consumer_name(os.uname().nodename if host_name is None else host_name)
         settings = dataclasses.replace(settings, sls=dataclasses.replace(settings.sls, consumer=name))
-    # What stands in for a wrong value would only cause problems that are none.
+    # The default in place of a wrong value would only cause misleading conflicts.
     wrong = {name for name, _ in problems}
     problems += [
         (each.names[0], each.text) for each in conflicts(settings, values) if wrong.isdisjoint(each.names)
@@ -54,9 +54,9 @@ def load(environ: Mapping[str, str], host_name: str | None = None) -> Settings:
 
 
 def reload_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    """The same settings with what stands in files read anew.
+    """The same settings, with those from files read again.
 
-    Raises `SettingsError` when a file is missing, empty or wrong; nothing has changed then.
+    Raises `SettingsError` when a file is missing, empty or wrong; then nothing has changed.
     """
     problems: list[tuple[str, str]] = []
     values = {spec.name: value for spec, value, _ in _values(settings)}
@@ -75,7 +75,7 @@ def describe(settings: Settings) -> list[tuple[str, str, bool]]:
 
 
 def secrets(settings: Settings) -> frozenset[str]:
-    """The texts that must never be shown; of a URL that is its password."""
+    """The texts that must never be shown; for a URL, its password."""
     found = set()
     for spec, value, _ in _values(settings):
         if spec.secret and value:
@@ -84,7 +84,7 @@ def secrets(settings: Settings) -> frozenset[str]:
 
 
 def load_one(environ: Mapping[str, str], name: str) -> Any:
-    """The value of one setting, whatever is wrong with others. Raises SettingsError for its own value."""
+    """The value of one setting, even if others are wrong. Raises SettingsError if this one is."""
     field, spec = next(
         (field, spec) for section in SECTIONS.values() for field, spec in specs(section) if spec.name == name
     )
@@ -106,7 +106,7 @@ def known_names() -> dict[str, Spec]:
 
 
 def consumer_name(host_name: str) -> str:
-    """A consumer name from a host's: what is not a letter, a digit or _ becomes -."""
+    """A consumer name made from a host name: everything but letters, digits and _ becomes -."""
     return re.sub(r"[^A-Za-z0-9_]+", "-", host_name)[:128].strip("-_") or "relay"
 
 
@@ -131,7 +131,7 @@ def _specs() -> dict[str, Spec]:
 
 
 def _settings(values: Mapping[str, Any]) -> Settings:
-    """Settings from values by the names of their variables; defaults stand in for the others."""
+    """Settings from values by the names of their variables; the others get their defaults."""
     sections = {}
     for key, section in SECTIONS.items():
         named = {field.name: values[spec.name] for field, spec in specs(section) if spec.name in values}
@@ -162,10 +162,10 @@ def _text(spec: Spec, environ: Mapping[str, str]) -> str:
     if text:
         raise _Wrong(f"set together with {spec.name}{FILE}; keep one of them")
     if not os.path.isabs(path):
-        # systemd hands credentials over in a folder that only the service can read: systemd.exec(5).
+        # systemd passes credentials in a folder that only the service can read: systemd.exec(5).
         folder = environ.get("CREDENTIALS_DIRECTORY", "")
         if not folder:
-            raise _Wrong(f"{spec.name}{FILE} is a relative path, and there is no CREDENTIALS_DIRECTORY")
+            raise _Wrong(f"{spec.name}{FILE} is a relative path, but CREDENTIALS_DIRECTORY is not set")
         path = os.path.join(folder, path)
     text = _file(path)
     if not text:
@@ -196,7 +196,7 @@ def _value(spec: Spec, text: str) -> Any:
             found = f"{len(text)} characters that are not shown"
         else:
             found = ascii(text) if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]!a}..."
-            # A password may stand where none belongs.
+            # A password may have been put into the wrong setting.
             found = re.sub(r"//[^/@]*@", "//***@", found)
         raise _Wrong(f"expected {expected(spec)}; found {found}{reason}") from None
 

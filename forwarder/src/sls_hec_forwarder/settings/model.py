@@ -1,7 +1,7 @@
 """Every setting the relay knows: its name, type, default and meaning, in one place.
 
-The parser, the settings table in the docs and the Ansible role all follow from these dataclasses.
-A field's type says what it is in the program; its `Kind` says how the text of the variable is read.
+The parser, the settings table in the docs and the Ansible role all follow from these dataclasses. A field's
+type is its type in the program; its `Kind` is the format of the variable's text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sls_hec_forwarder.wire.rules import TopicRule
 
 
 class Kind(enum.Enum):
-    """How the text of a variable is read; the value is what the docs say is expected."""
+    """The format of a variable's text; the value is its description for docs and errors."""
 
     TEXT = "text"
     SECRET = "printable ASCII without spaces"  # noqa: S105 - describes one
@@ -27,13 +27,13 @@ class Kind(enum.Enum):
     BYTES = "bytes, with an optional K, M or G (powers of 1024)"
     CHOICE = "one of"
     HOST = "host name or IP address, without scheme and port"
-    ENDPOINT = "host name, with optional http:// or https:// before and :port behind"
+    ENDPOINT = "host name, optionally with http:// or https:// in front and :port at the end"
     URL = "URL such as http://host:port"
     URLS = "URLs such as https://host:port, separated by commas"
     PROXY = "URL such as http://host:port or http://user:password@host:port"
     PATH = "path of a readable file"
-    FOLDER = "path of a folder that can be written to, or made"
-    LOG_PATH = "path of a file in a folder that can be written to"
+    FOLDER = "path of a folder that is writable or can be created"
+    LOG_PATH = "path of a file in a writable folder"
     START = "begin, end, unix seconds, or a time with its zone such as 2026-01-31T08:00:00Z"
     STOP = "now, unix seconds, or a time with its zone such as 2026-01-31T16:00:00+08:00"
     TOPICS = "topics separated by commas; a trailing * matches any ending"
@@ -44,10 +44,10 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True)
 class Spec:
-    """What is known of one setting beside its field's name, type and default.
+    """The description of one setting, besides its field's name, type and default.
 
-    `file`: the value may also stand in a file that the variable `<name>_FILE` names; so it is for every
-    secret, and for what changes together with one. `low` and `high` are inclusive.
+    `file`: the value may also come from the file named by the variable `<name>_FILE`; this is so for every
+    secret and for settings that change together with one. `low` and `high` are inclusive.
     """
 
     name: str
@@ -78,27 +78,27 @@ class SlsSettings:
         "Service endpoint, such as `https://cn-hangzhou.log.aliyuncs.com`",
         required=True,
     )
-    ak_id: str = setting("SLS_AK_ID", Kind.NAME, "AccessKey id; this or SLS_RAM_ROLE", "", file=True)
+    ak_id: str = setting("SLS_AK_ID", Kind.NAME, "AccessKey id; alternatively SLS_RAM_ROLE", "", file=True)
     ak_key: str = setting("SLS_AK_KEY", Kind.SECRET, "AccessKey secret", "", secret=True)
     sts_token: str = setting(
-        "SLS_STS_TOKEN", Kind.SECRET, "Security token that goes with a temporary AccessKey", "", secret=True
+        "SLS_STS_TOKEN", Kind.SECRET, "Security token of a temporary AccessKey", "", secret=True
     )
     ram_role: str = setting("SLS_RAM_ROLE", Kind.NAME, "ECS RAM role to take temporary credentials from", "")
     metadata_url: str = setting(
         "SLS_METADATA_URL",
         Kind.URL,
-        "ECS metadata service that hands out the role's credentials",
+        "ECS metadata service that issues the role's credentials",
         "http://100.100.100.200",
     )
     auth_version: str = setting(
         "SLS_AUTH_VERSION", Kind.CHOICE, "Request signature; v4 needs SLS_REGION", "v1", choices=("v1", "v4")
     )
-    region: str = setting(
-        "SLS_REGION", Kind.NAME, "Region that a v4 signature names, such as `cn-hangzhou`", ""
-    )
+    region: str = setting("SLS_REGION", Kind.NAME, "Region for a v4 signature, such as `cn-hangzhou`", "")
     project: str = setting("SLS_PROJECT", Kind.SLS_NAME, "Project", required=True)
     logstore: str = setting("SLS_LOGSTORE", Kind.SLS_NAME, "Logstore", required=True)
-    group: str = setting("SLS_CG", Kind.SLS_NAME, "Consumer group; made if it does not exist", required=True)
+    group: str = setting(
+        "SLS_CG", Kind.SLS_NAME, "Consumer group; created if it does not exist", required=True
+    )
     consumer: str = setting(
         "SLS_CONSUMER",
         Kind.NAME,
@@ -108,20 +108,20 @@ class SlsSettings:
     start: str = setting(
         "SLS_START_POSITION",
         Kind.START,
-        "Where a shard without a checkpoint starts, by receive time",
+        "Where to start a shard without a checkpoint, by receive time",
         "begin",
     )
     stop: str = setting(
         "SLS_STOP_POSITION",
         Kind.STOP,
-        "Stop there, by receive time, and exit 0 (a backfill); unset: never",
+        "Where to stop and exit with status 0 (a backfill), by receive time; unset: never",
         "",
     )
     expired: str = setting(
         "SLS_EXPIRED_CURSOR",
         Kind.CHOICE,
         "What to do when the checkpoint is older than the logstore's retention: "
-        "go on at the oldest log kept, at the end, or stop that shard; always an alarm",
+        "continue at the oldest log kept, at the end, or stop the shard; always a critical condition",
         "oldest",
         choices=("oldest", "end", "stop"),
     )
@@ -129,7 +129,7 @@ class SlsSettings:
         "SLS_GROUP_DELETED",
         Kind.CHOICE,
         "What to do when somebody deletes the consumer group while the relay runs: create it again with the "
-        "checkpoints that are known, or hold until somebody else does",
+        "last known checkpoints, or wait until somebody else does",
         "recreate",
         choices=("recreate", "hold"),
     )
@@ -140,7 +140,7 @@ class SlsSettings:
         "SLS_GROUP_TIMEOUT",
         Kind.INTEGER,
         "Seconds without a heartbeat after which SLS gives a consumer's shards away; "
-        "unset or 0: 40 for a group that is made, else as the group has it",
+        "unset or 0: 40 for a new group, else the group's own",
         0,
         low=0,
         high=3600,
@@ -151,13 +151,13 @@ class SlsSettings:
     fetch_interval: float = setting(
         "SLS_FETCH_INTERVAL",
         Kind.SECONDS,
-        "Pause between pulls of a shard that has nothing new",
+        "Pause between pulls of a shard without new logs",
         0.5,
         low=0.05,
         high=60,
     )
     fetch_count: int = setting(
-        "SLS_FETCH_COUNT", Kind.INTEGER, "Log groups per pull at most", 1000, low=1, high=1000
+        "SLS_FETCH_COUNT", Kind.INTEGER, "Most log groups per pull", 1000, low=1, high=1000
     )
     compression: str = setting(
         "SLS_COMPRESSION", Kind.CHOICE, "Compression of pulls", "lz4", choices=("lz4", "zstd")
@@ -171,8 +171,9 @@ class SlsSettings:
     timeout: float = setting(
         "SLS_TIMEOUT",
         Kind.SECONDS,
-        "Time for one request as a whole, from connecting to the last byte of the answer; pulls that take "
-        "longer are tried with fewer log groups",
+        "Time limit of one request, from connecting to the last byte of the answer; pulls that take longer "
+        "are "
+        "repeated with fewer log groups",
         30.0,
         low=1,
         high=300,
@@ -192,7 +193,9 @@ class SlsSettings:
 class HecSettings:
     """Where events go: endpoints, token, envelope defaults, batches."""
 
-    host: str = setting("HEC_HOST", Kind.HOST, "Host of the HTTP Event Collector; this or HEC_ENDPOINTS", "")
+    host: str = setting(
+        "HEC_HOST", Kind.HOST, "Host of the HTTP Event Collector; alternatively HEC_ENDPOINTS", ""
+    )
     port: int = setting("HEC_PORT", Kind.INTEGER, "Its port", 8088, low=1, high=65535)
     https: bool = setting("HEC_HTTPS", Kind.FLAG, "Use TLS", True)
     endpoints: tuple[str, ...] = setting(
@@ -205,7 +208,7 @@ class HecSettings:
     timeout: float = setting(
         "HEC_TIMEOUT",
         Kind.SECONDS,
-        "Time for one request as a whole, from connecting to the last byte of the answer",
+        "Time limit of one request, from connecting to the last byte of the answer",
         120.0,
         low=1,
         high=600,
@@ -240,13 +243,18 @@ class HecSettings:
     batch_bytes: int = setting(
         "HEC_BATCH_BYTES",
         Kind.BYTES,
-        "Body of a request at most, before compression",
+        "Largest request body, before compression",
         1_000_000,
         low=1024,
         high=800 * 1024 * 1024,
     )
     batch_age: float = setting(
-        "HEC_BATCH_AGE", Kind.SECONDS, "A batch that is not full is sent at this age", 0.1, low=0.0, high=60
+        "HEC_BATCH_AGE",
+        Kind.SECONDS,
+        "Age at which a batch is sent even if it is not full",
+        0.1,
+        low=0.0,
+        high=60,
     )
     gzip_level: int = setting(
         "HEC_GZIP", Kind.INTEGER, "gzip level of requests; 0: not compressed", 0, low=0, high=9
@@ -255,7 +263,7 @@ class HecSettings:
     retry_max_delay: float = setting(
         "HEC_RETRY_MAX_DELAY",
         Kind.SECONDS,
-        "Longest pause between two tries of a batch",
+        "Longest pause between two attempts to send a batch",
         30.0,
         low=0.1,
         high=600,
@@ -263,8 +271,9 @@ class HecSettings:
     ack: str = setting(
         "HEC_ACK",
         Kind.CHOICE,
-        "Indexer acknowledgement: auto follows it where the collector's answers offer it, on also warns "
-        "where they do not, off takes an accepted event for delivered",
+        "Indexer acknowledgement: auto uses it where the collector's answers offer it, on also warns where "
+        "they "
+        "do not, off counts an accepted event as delivered",
         "auto",
         choices=("auto", "on", "off"),
     )
@@ -279,8 +288,8 @@ class HecSettings:
     on_error: str = setting(
         "HEC_ON_ERROR",
         Kind.CHOICE,
-        "What the collector does with the events before a bad one: prefix has stored them, as Splunk has; "
-        "atomic has stored nothing",
+        "What the collector does with the events before a bad one: prefix stores them, as Splunk does; "
+        "atomic stores none of the request",
         "prefix",
         choices=("prefix", "atomic"),
     )
@@ -294,7 +303,7 @@ class HecSettings:
 
 @dataclass(frozen=True)
 class RelaySettings:
-    """The process between the two: what passes, memory, checkpoints, logs, metrics."""
+    """The process itself: filters, memory, checkpoints, logs, metrics."""
 
     topics_include: tuple[str, ...] = setting(
         "RELAY_TOPICS_INCLUDE", Kind.TOPICS, "Topics to relay; unset: all", ()
@@ -311,19 +320,19 @@ class RelaySettings:
     identity: bool = setting(
         "RELAY_IDENTITY",
         Kind.FLAG,
-        "Send the indexed field `sls_id`; off by itself with SLS_QUERY or SLS_PROCESSOR",
+        "Send the indexed field `sls_id`; automatically off with SLS_QUERY or SLS_PROCESSOR",
         True,
     )
     bytes_in_flight: int = setting(
         "RELAY_BYTES_IN_FLIGHT",
         Kind.BYTES,
-        "Encoded bytes pulled and not yet delivered, per process",
+        "Most encoded bytes pulled and not yet delivered, per process",
         32 * 1024 * 1024,
         low=1024 * 1024,
         high=64 * 1024**3,
     )
     pulls: int = setting(
-        "RELAY_PULLS", Kind.INTEGER, "Pulls decompressed and encoded at a time", 2, low=1, high=64
+        "RELAY_PULLS", Kind.INTEGER, "Most pulls decompressed and encoded at the same time", 2, low=1, high=64
     )
     checkpoint_interval: float = setting(
         "RELAY_CHECKPOINT_INTERVAL",
@@ -336,8 +345,8 @@ class RelaySettings:
     bytes_unsaved: int = setting(
         "RELAY_BYTES_UNSAVED",
         Kind.BYTES,
-        "Encoded bytes beyond the saved checkpoints, which a crash repeats, per process; one of several "
-        "shards has half of it at most; a shard that reaches it is not pulled",
+        "Most encoded bytes beyond the saved checkpoints, per process; a crash repeats them. One of several "
+        "shards may use at most half; a shard that reaches its limit is not pulled",
         128 * 1024 * 1024,
         low=1024 * 1024,
         high=64 * 1024**3,
@@ -345,7 +354,7 @@ class RelaySettings:
     time_unsaved: float = setting(
         "RELAY_TIME_UNSAVED",
         Kind.SECONDS,
-        "A shard whose saved checkpoint lacks what was pulled this long ago is not pulled",
+        "A shard is not pulled while its saved checkpoint does not cover what was pulled this long ago",
         600.0,
         low=10,
         high=86400,
@@ -353,8 +362,8 @@ class RelaySettings:
     stop_timeout: float = setting(
         "RELAY_STOP_TIMEOUT",
         Kind.SECONDS,
-        "On stop or hand-over, time to deliver what is in flight; on stop that includes saving checkpoints, "
-        "and whatever still waits for SLS or a collector then is aborted",
+        "Time on stop or hand-over to deliver what is in flight; on stop it includes saving checkpoints, and "
+        "requests to SLS or a collector that still wait then are aborted",
         30.0,
         low=1,
         high=600,
@@ -362,13 +371,13 @@ class RelaySettings:
     spool_dir: str = setting(
         "RELAY_SPOOL_DIR",
         Kind.FOLDER,
-        "Folder for dead letters: events that the collector refuses for good; unset: they are held",
+        "Folder for dead letters: events that the collector refuses permanently; unset: they are held",
         "",
     )
     spool_bytes: int = setting(
         "RELAY_SPOOL_BYTES",
         Kind.BYTES,
-        "Dead letters in the folder at most, compressed",
+        "Most bytes of dead letters in the folder, compressed",
         512 * 1024 * 1024,
         low=1024 * 1024,
         high=1024**4,
@@ -376,19 +385,20 @@ class RelaySettings:
     spool_full: str = setting(
         "RELAY_SPOOL_FULL",
         Kind.CHOICE,
-        "A dead letter that cannot be saved: hold it, and in time the relay, or drop it",
+        "What to do with a dead letter that cannot be saved: hold it, which in time holds up the relay, or "
+        "drop it",
         "hold",
         choices=("hold", "drop"),
     )
     log_level: str = setting(
         "RELAY_LOG_LEVEL",
         Kind.CHOICE,
-        "Least level that is logged",
+        "Lowest level that is logged",
         "info",
         choices=("debug", "info", "warning", "error"),
     )
     log_format: str = setting(
-        "RELAY_LOG_FORMAT", Kind.CHOICE, "Form of log lines", "text", choices=("text", "json")
+        "RELAY_LOG_FORMAT", Kind.CHOICE, "Format of log lines", "text", choices=("text", "json")
     )
     log_console: bool = setting("RELAY_LOG_CONSOLE", Kind.FLAG, "Log to standard error", True)
     log_file: str = setting("RELAY_LOG_FILE", Kind.LOG_PATH, "Log also to this file, rotated", "")
@@ -417,6 +427,6 @@ SECTIONS: Mapping[str, type[Any]] = {"sls": SlsSettings, "hec": HecSettings, "re
 
 
 def specs(section: type[Any]) -> Iterator[tuple[Field[Any], Spec]]:
-    """The fields of a section with what is known of each, in the order of their declaration."""
+    """The fields of a section with their descriptions, in the order of declaration."""
     for each in fields(section):
         yield each, each.metadata["spec"]

@@ -1,4 +1,4 @@
-"""The text of a variable becomes a value, and a value becomes text again."""
+"""Converts the text of a variable to a value, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sls_hec_forwarder.settings.model import Kind, Spec
 
 
 def expected(spec: Spec) -> str:
-    """What the variable's text has to be, in words."""
+    """The expected format of the variable's text, in words."""
     if spec.kind is Kind.CHOICE:
         return f"{spec.kind.value} {', '.join(spec.choices)}"
     if spec.low is None or spec.high is None:
@@ -23,7 +23,7 @@ def expected(spec: Spec) -> str:
 def parse(spec: Spec, text: str) -> Any:
     """The value of `text`. Raises ValueError as the functions in `values` do."""
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
-        raise ValueError("it holds control characters")
+        raise ValueError("it contains control characters")
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
-"""What each kind of setting makes of its text; the kinds are in `model`, their table is in `parse`.
+"""The parser of each kind of setting; the kinds are in `model`, the table of parsers is in `parse`.
 
-Each function returns the value or raises ValueError, whose message, which may be empty, says what is special
-about the text beside not having the form; it never quotes the text, which may be a secret.
+Each function returns the value or raises ValueError. The error's message may add a reason to "expected ...",
+or be empty; it never quotes the text, which may be a secret.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
 from sls_hec_forwarder.http.names import host_of
-from sls_hec_forwarder.times import iso
+from sls_hec_forwarder.times import iso, parse_moment
 from sls_hec_forwarder.wire.rules import TopicRule
 
 _TRUE = {"true", "yes", "on", "1"}
@@ -28,13 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _SLS_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,126}[a-z0-9])?")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 _ENDPOINT = re.compile(r"(?:https?://)?([^/:@?#\s]+)(?::([0-9]{1,5}))?/?", re.IGNORECASE)
-_TIME = re.compile(
-    r"(\d{4})-(\d\d?)-(\d\d?)[T ](\d\d?):(\d\d?)(?::(\d\d?))? ?(Z|([+-])(\d\d):?(\d\d))?",
-    re.ASCII | re.IGNORECASE,
-)
 RULE_KEYS = ("index", "sourcetype", "source", "host")
-#: A time beyond this (the year 2100) is milliseconds.
-_LATEST = 4_102_444_800
 
 
 def plain(text: str) -> str:
@@ -105,7 +98,7 @@ def _is_ipv6(text: str) -> bool:
 def _port(text: str) -> int:
     port = integer(text)
     if not 1 <= port <= 65535:
-        raise ValueError("a port is from 1 to 65535")
+        raise ValueError("a port is a number from 1 to 65535")
     return port
 
 
@@ -116,7 +109,7 @@ def endpoint(text: str) -> str:
     host(found[1])
     if found[2]:
         _port(found[2])
-    # SLS knows its names without the dot that may end an absolute one, and it is signed.
+    # The signature covers the host name, and SLS expects it without the final dot of an absolute name.
     whole, end = text.rstrip("/"), found.end(1)
     return whole[: end - 1] + whole[end:] if found[1].endswith(".") else whole
 
@@ -130,7 +123,7 @@ def url(text: str, schemes: tuple[str, ...] = ("http", "https"), user: bool = Fa
     if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment:
         raise ValueError
     if "@" in parts.netloc and not user:
-        raise ValueError("it must not hold a user or password")
+        raise ValueError("it must not contain a user or password")
     host(host_of(text))
     if port == 0 or any(character.isspace() for character in text):
         raise ValueError
@@ -141,17 +134,17 @@ def proxy(text: str) -> str:
     found = url(text, schemes=("http",), user=True)
     parts = urlsplit(found)
     if parts.path:
-        raise ValueError("it must not hold a path")
+        raise ValueError("it must not contain a path")
     if parts.port is None:
-        raise ValueError("it lacks the port")
+        raise ValueError("it has no port")
     return found
 
 
 def _words(text: str) -> tuple[str, ...]:
-    """What stands between commas; white space around it does not count."""
+    """The words between commas, without white space around them."""
     words = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
     if "" in words:
-        raise ValueError("nothing stands between two commas")
+        raise ValueError("there is nothing between two commas")
     return words
 
 
@@ -161,7 +154,7 @@ def topics(text: str) -> tuple[str, ...]:
 
 def _topic(pattern: str) -> str:
     if "*" in pattern[:-1]:
-        raise ValueError("a * may only stand at the end")
+        raise ValueError("a * is only allowed at the end")
     return pattern
 
 
@@ -171,20 +164,20 @@ def urls(text: str) -> tuple[str, ...]:
 
 def path(text: str) -> str:
     if not os.path.isfile(text):
-        raise ValueError("there is no such file")
+        raise ValueError("the file does not exist")
     if not os.access(text, os.R_OK):
-        raise ValueError("this user may not read it")
+        raise ValueError("this user is not allowed to read it")
     return text
 
 
 def log_path(text: str) -> str:
     folder = os.path.dirname(os.path.abspath(text))
     if not os.path.isdir(folder):
-        raise ValueError("there is no such folder")
+        raise ValueError("the folder does not exist")
     if os.path.isdir(text):
         raise ValueError("it is a folder")
     if not os.access(text if os.path.exists(text) else folder, os.W_OK):
-        raise ValueError("this user may not write there")
+        raise ValueError("this user is not allowed to write there")
     return text
 
 
@@ -193,57 +186,32 @@ def folder(text: str) -> str:
     while not os.path.exists(found):
         found = os.path.dirname(found)
     if not os.path.isdir(found):
-        raise ValueError(f"{found} is no folder")
+        raise ValueError(f"{found} is not a folder")
     if not os.access(found, os.W_OK | os.X_OK):
-        raise ValueError(f"this user may not write to {found}")
+        raise ValueError(f"this user is not allowed to write to {found}")
     return text
 
 
-def _time(text: str) -> str:
-    """A time as ISO 8601 in UTC, to the second."""
-    if re.fullmatch(r"[0-9]{1,16}", text):
-        seconds = int(text)
-        if seconds > _LATEST:
-            raise ValueError("unix seconds, not milliseconds, are expected")
-    else:
-        found = _TIME.fullmatch(text)
-        if not found:
-            raise ValueError
-        year, month, day, hour, minute, second = (int(each or 0) for each in found.groups()[:6])
-        naive = datetime(year, month, day, hour, minute, second)
-        if found[7] is None:
-            shown = naive.isoformat()
-            raise ValueError(f"it has no zone: write {shown}Z for UTC, {shown}+08:00 for UTC+8")
-        offset = timedelta()
-        if found[8]:
-            offset = timedelta(hours=int(found[9]), minutes=int(found[10]))
-        zone = timezone(-offset if found[8] == "-" else offset)
-        seconds = int(naive.replace(tzinfo=zone).timestamp())
-        if not 0 <= seconds <= _LATEST:
-            raise ValueError("it is before 1970 or after 2099")
-    return iso(seconds)
-
-
 def start(text: str) -> str:
-    return text if text in ("begin", "end") else _time(text)
+    return text if text in ("begin", "end") else iso(parse_moment(text))
 
 
 def stop(text: str) -> str:
-    return text if text == "now" else _time(text)
+    return text if text == "now" else iso(parse_moment(text))
 
 
 def _object(text: str) -> dict[str, Any]:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            raise ValueError("a key stands there twice")
+            raise ValueError("a key occurs twice")
         return found
 
     try:
         parsed = json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
-        # Without error.msg: on PyPy 7.3.11 it may hold half a character, and breaks who formats it.
-        raise ValueError(f"it is no JSON from character {error.pos + 1} on") from None
+        # Without error.msg: on PyPy 7.3.11 it may contain a lone surrogate, which makes formatting fail.
+        raise ValueError(f"it is not valid JSON from character {error.pos + 1} on") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(parsed, dict) or "" in parsed:
@@ -266,15 +234,15 @@ def topic_rules(text: str) -> tuple[TopicRule, ...]:
         if not isinstance(keys, Mapping) or not set(keys) <= set(RULE_KEYS):
             raise ValueError(f"a topic's value may only have the keys {', '.join(RULE_KEYS)}")
         if not all(isinstance(value, str) for value in keys.values()):
-            raise ValueError("a topic's index, sourcetype, source and host are texts")
+            raise ValueError("a topic's index, sourcetype, source and host must be strings")
         rules.append(TopicRule(_topic(topic), **keys))
     return tuple(rules)
 
 
 def metrics(text: str) -> str:
     if text.startswith("unix:/"):
-        # sun_path of Linux holds 108 bytes with the closing zero.
+        # Linux's sun_path has 108 bytes, including the final zero byte.
         if len(os.fsencode(text)) - len("unix:") > 107:
-            raise ValueError("a socket's path has 107 bytes at most")
+            raise ValueError("a socket's path has at most 107 bytes")
         return text
     return text if text == "off" else str(_port(text))

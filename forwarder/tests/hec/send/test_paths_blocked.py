@@ -50,7 +50,7 @@ def test_while_nobody_says_what_is_indexed_nothing_is_sent_again(fault: Fault) -
         number = hec.faults.add(fault)
         rig.feed(200)
         wait_until(lambda: set(indexed(hec)) == set(rig.fed))
-        wait_until(lambda: rig.said.stands("acks_failing", hec.url))
+        wait_until(lambda: rig.said.is_active("acks_failing", hec.url))
         time.sleep(4.0)  # several times what may be waited for an acknowledgement
         assert hec.store.total == 200
         assert rig.lease.committed == "start"
@@ -68,14 +68,14 @@ def test_copies_of_what_is_never_acknowledged_are_bounded() -> None:
     with HecStandin(tokens=ACK, ack_latency=0.1) as hec, running(hec.url, ack_timeout=0.2) as rig:
         hec.faults.add(Fault("ack", "event", never=True))
         rig.feed(10)
-        wait_until(lambda: rig.said.stands("acks_denied", hec.url), 120)
+        wait_until(lambda: rig.said.is_active("acks_denied", hec.url), 120)
         time.sleep(3.0)
         assert set(indexed(hec).values()) == {1 + COPIES}
         assert rig.lease.committed == "start"
         hec.faults.clear()
         rig.feed(10)  # others go on
         wait_until(lambda: rig.counts.totals["acknowledged"] == 10)
-        assert rig.said.stands("acks_denied", hec.url)
+        assert rig.said.is_active("acks_denied", hec.url)
         rig.sender.reload()  # what SIGHUP does
         assert rig.settled()
         wait_until(lambda: not rig.said.open)

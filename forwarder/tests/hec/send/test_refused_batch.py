@@ -76,7 +76,7 @@ def test_the_good_ones_do_not_stand_behind_it(how: dict[str, Any]) -> None:
         assert "1 event is left" in next(e.text for e in rig.said.standing() if e.name == "batch_refused")
         assert not [each for each in rig.said.begun if "HEC_TOKEN" in each]
         assert not rig.sender.holding
-        assert not [each for each in rig.said.ended if "takes events again" in each]
+        assert not [each for each in rig.said.ended if "accepts events again" in each]
         hec.faults.clear()
         assert rig.settled()
         wait_until(lambda: not rig.said.open)
@@ -135,7 +135,7 @@ def test_reported_then_halved_then_saved() -> None:
     bad = batch.cut(1)
     this.passed()
     this.through(batch)
-    assert said.stands("batch_refused", "shard 3 from 3|0")
+    assert said.is_active("batch_refused", "shard 3 from 3|0")
     for _ in range(3 * BURY_AT):
         assert this.refused(bad, "https://a", PAGE) is Next.AGAIN
     now[0] = BURY_AFTER

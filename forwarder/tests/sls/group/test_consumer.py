@@ -190,15 +190,15 @@ def test_reader_that_ends_late_ends_no_condition_of_the_next_one(cloud: Any, eve
         shard = cloud.store.shards[0]
         shard.expire_to(shard.first + 8)
     cloud.standin.faults.add(Fault("kick", times=1))
-    eventually(lambda: member.conditions.stands("shard_stopped", "shard 0"))
+    eventually(lambda: member.conditions.is_active("shard_stopped", "shard 0"))
     assert member.seen.ended == []
     go_on.set()
     eventually(lambda: member.seen.ended == [(0, "revoked")])
     eventually(lambda: sum(each.name == "sls-shard-0" for each in threading.enumerate()) == 1)
-    assert member.conditions.stands("shard_stopped", "shard 0")
+    assert member.conditions.is_active("shard_stopped", "shard 0")
     assert member.shards == [0]
     assert member.stop()
-    assert not member.conditions.stands("shard_stopped", "shard 0")
+    assert not member.conditions.is_active("shard_stopped", "shard 0")
 
 
 def test_heartbeats_that_fail_for_less_than_the_time_out_change_nothing(cloud: Any, eventually: Any) -> None:
@@ -565,7 +565,7 @@ def test_an_event_that_is_never_delivered_holds_its_shard_at_the_bound_and_no_ot
     member = cloud.member(relay={"bytes_unsaved": UNSAVED}, fetch_count=10, start=False)
     member.sink.keep_back(min(cloud.truth))
     member.start()
-    eventually(lambda: member.conditions.stands("checkpoint_stuck", "shard 0"))
+    eventually(lambda: member.conditions.is_active("checkpoint_stuck", "shard 0"))
     eventually(lambda: {event for event in cloud.truth if event[0] == 1} <= set(cloud.delivered()))
     assert _held_back(member, 0)
     mine = [event for event in cloud.delivered() if event[0] == 0]
@@ -590,7 +590,7 @@ def test_checkpoints_that_cannot_be_saved_hold_their_shards_at_the_bound(
         Fault("error", "UpdateCheckPoint", status=403, code="ProjectForbidden", text="x")
     )
     cloud.put(0, groups=400)
-    eventually(lambda: member.conditions.stands("checkpoint_stuck", "shard 0"))
+    eventually(lambda: member.conditions.is_active("checkpoint_stuck", "shard 0"))
     cloud.put(0, groups=10)
     assert _held_back(member, 0)
     if "bytes_unsaved" in bound:
@@ -598,7 +598,7 @@ def test_checkpoints_that_cannot_be_saved_hold_their_shards_at_the_bound(
     cloud.standin.faults.remove(fault)
     eventually(lambda: once(cloud))
     eventually(lambda: all_saved(cloud))
-    eventually(lambda: not member.conditions.stands("checkpoint_stuck", "shard 0"))
+    eventually(lambda: not member.conditions.is_active("checkpoint_stuck", "shard 0"))
 
 
 def test_the_checkpoint_is_saved_ahead_of_time_where_the_bound_is_near(cloud: Any, eventually: Any) -> None:

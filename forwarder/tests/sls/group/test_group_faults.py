@@ -57,7 +57,7 @@ def test_deleted_group_is_created_again_and_nothing_is_repeated(
     (group,) = cloud.client().list_groups()
     assert (group.timeout, group.in_order) == (17, True)  # as it was
     eventually(lambda: "group_deleted" not in names(member))
-    assert member.conditions.stands("group_restored", "")
+    assert member.conditions.is_active("group_restored", "")
     told = [each for each in caplog.messages if "was deleted while the relay ran" in each]
     assert len(told) == 1
     assert "created again" in told[0]
@@ -271,7 +271,7 @@ def test_checkpoint_that_somebody_sets_back_is_obeyed(
     eventually(lambda: settled(cloud))
     again = Counter(shard for shard, _, _ in cloud.delivered().elements())
     assert again[1] == 40
-    assert member.conditions.stands("checkpoint_moved", "shard 0")
+    assert member.conditions.is_active("checkpoint_moved", "shard 0")
     assert "log groups are read again" in caplog.text
     assert cursors.encode(cloud.positions()[0].first) in caplog.text
 
@@ -473,7 +473,7 @@ def test_facts_say_what_is_measured_and_unknown_is_unknown(cloud: Any, eventuall
         assert shard.phase == "reading"
         assert None not in (shard.last_pull, shard.last_delivery)
     line.cut()
-    eventually(lambda: member.conditions.stands("pull_failing", "shard 0"))
+    eventually(lambda: member.conditions.is_active("pull_failing", "shard 0"))
     assert member.consumer.facts().shards[0].lag is None, "unknown from the first failure on"
     eventually(lambda: all(each.lag is None for each in member.consumer.facts().shards), "unknown by now")
     eventually(lambda: not any(each.pulling for each in member.consumer.facts().shards), "fenced")

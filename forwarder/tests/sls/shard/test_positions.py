@@ -11,7 +11,8 @@ from sls_hec_forwarder.sls.api import cursor as cursors
 from sls_hec_forwarder.sls.api.errors import CursorInvalid, ServiceFault
 from sls_hec_forwarder.sls.observer import Lost
 from sls_hec_forwarder.sls.shard.memory import Memory
-from sls_hec_forwarder.sls.shard.positions import Origin, Positions, unix_seconds
+from sls_hec_forwarder.sls.shard.positions import Origin, Positions
+from sls_hec_forwarder.times import parse_moment
 
 
 @pytest.mark.parametrize(
@@ -23,12 +24,12 @@ from sls_hec_forwarder.sls.shard.positions import Origin, Positions, unix_second
     ],
 )
 def test_times(text: str, seconds: int) -> None:
-    assert unix_seconds(text) == seconds
+    assert parse_moment(text) == seconds
 
 
 def test_times_without_a_zone_are_refused() -> None:
     with pytest.raises(ValueError, match="zone"):
-        unix_seconds("2023-11-14T22:13:20")
+        parse_moment("2023-11-14T22:13:20")
 
 
 def positions(cloud: Any, **changes: Any) -> Positions:

@@ -15,7 +15,7 @@ def test_it_stands_while_any_reader_has_it() -> None:
     early.begin(NAME, "lost")
     late.begin(NAME, "lost")
     early.close("not read here")
-    assert conditions.stands(NAME, SUBJECT)
+    assert conditions.is_active(NAME, SUBJECT)
     late.end(NAME)
     assert conditions.standing() == []
 
@@ -27,10 +27,10 @@ def test_nobody_ends_what_another_has_begun() -> None:
     late.measured(NAME, "lost")
     early.end(NAME)
     early.close("not read here")
-    assert conditions.stands(NAME, SUBJECT)
+    assert conditions.is_active(NAME, SUBJECT)
     late.measured(NAME, "lost")
     assert conditions.standing()[0].count == 1
     late.close("not read here")
     assert conditions.standing() == []
     late.begin(NAME, "again")
-    assert conditions.stands(NAME, SUBJECT)
+    assert conditions.is_active(NAME, SUBJECT)

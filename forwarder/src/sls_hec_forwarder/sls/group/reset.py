@@ -10,7 +10,7 @@ from sls_hec_forwarder.sls.api import cursor as cursors
 from sls_hec_forwarder.sls.api.client import SlsClient
 from sls_hec_forwarder.sls.api.errors import CursorInvalid
 from sls_hec_forwarder.sls.api.read_client import Checkpoint, ReadClient
-from sls_hec_forwarder.sls.shard.positions import unix_seconds
+from sls_hec_forwarder.times import parse_moment
 
 #: The name that the writes are made under. Where SLS shows who wrote a checkpoint, and not who holds the
 #: shard, this is no member.
@@ -120,7 +120,7 @@ def _moment(to: str) -> str | int | None:
     if to in ("begin", "end"):
         return to
     try:
-        return unix_seconds(to)
+        return parse_moment(to)
     except ValueError:
         return None
 

@@ -13,7 +13,7 @@ from sls_hec_forwarder.sls.api.client import Checkpoint, Shard
 from sls_hec_forwarder.sls.api.errors import CursorInvalid, SlsError
 from sls_hec_forwarder.sls.observer import Lost
 from sls_hec_forwarder.sls.shard.memory import Memory
-from sls_hec_forwarder.times import parse_iso_with_zone
+from sls_hec_forwarder.times import parse_moment
 
 
 class PositionCalls(Protocol):
@@ -65,11 +65,6 @@ class Expiry:
     next_cursor: str | None
     lost: Lost
     recreated: bool = False
-
-
-def unix_seconds(text: str) -> int:
-    """From digits, or from ISO 8601 with a zone. Raises ValueError."""
-    return int(text) if text.isdigit() else int(parse_iso_with_zone(text))
 
 
 class Positions:
@@ -143,7 +138,7 @@ class Positions:
         if self._memory.renewed(shard):
             return Start(self._client.cursor(shard, "begin"), Origin.RECREATED, now)
         if self._start != "end":
-            at = "begin" if self._start == "begin" else unix_seconds(self._start)
+            at = "begin" if self._start == "begin" else parse_moment(self._start)
             return Start(self._client.cursor(shard, at), origin, now)
         if shard in self._ends:
             if not any(each.cursor for each in self._client.checkpoints().values()):
@@ -164,7 +159,7 @@ class Positions:
             return None
         if self._stop == "now":
             return self._ends.get(shard) or self._client.cursor(shard, "begin")
-        moment = unix_seconds(self._stop)
+        moment = parse_moment(self._stop)
         # A cursor for a future time is that of the end, which moves; a second is for clocks that differ.
         if self._wall() < moment + 1:
             return None
