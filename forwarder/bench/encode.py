@@ -1,24 +1,25 @@
 """How fast pulls become HEC envelopes: `python bench/encode.py [--seconds 5] [kind ...]`.
 
-MB are 10^6 bytes: raw is the LogGroupList as decompressed, out is what is POSTed before gzip. Seconds are CPU
-seconds of this process. "mean" is over all rounds after a warm-up, "best" is the best round, which is what
-other load on the machine disturbs least. "peak" is the resident memory, of it "idle" before the first round,
-with the input in it; every kind has a process of its own. Run it on both runtimes.
+MB are 10^6 bytes: raw is the LogGroupList as decompressed, out is what is POSTed before gzip. For each
+encoder, "mean" is MB raw per CPU second over all rounds after a warm-up, "best" that of the best round, which
+is what other load on the machine disturbs least. "peak" is the resident memory in MB, of it "idle" before
+the first round, with the input in it; every kind and encoder has its own process. Run it on both runtimes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
-from sls_hec_forwarder.wire.encoder import Encoder
+from sls_hec_forwarder.wire import choice
 from sls_hec_forwarder.wire.rules import Rules
 from sls_hec_standins.sls import wire
 from sls_hec_standins.sls.generator import Generator
@@ -72,10 +73,22 @@ KINDS: dict[str, tuple[Callable[[], bytes], Rules]] = {
 }
 
 
-def measure(kind: str, seconds: float) -> None:
-    """Print the line of one kind."""
+class Measured(NamedTuple):
+    """MB, or MB raw per CPU second, and bytes."""
+
+    raw: float
+    log: float
+    out: float
+    mean: float
+    best: float
+    idle: float
+    peak: float
+
+
+def measure(kind: str, name: str, seconds: float) -> Measured:
+    """One kind with one encoder."""
     make, rules = KINDS[kind]
-    data, encoder = make(), Encoder(rules)
+    data, encoder = make(), choice.encoder(choice.Choice(name), rules)
     idle = _peak()
     rounds: list[float] = []
     ends = time.process_time() + 1.5 * seconds
@@ -88,12 +101,15 @@ def measure(kind: str, seconds: float) -> None:
             rounds.append(ended - started)
         if ended >= ends:
             break
-    out = sum(len(chunk.body) for chunk in encoded.chunks)
-    mean = sum(rounds) / len(rounds)
-    print(
-        f"{kind:<24}{len(data) / 1e6:>6.1f}{len(data) / encoded.events:>8.0f}{len(data) / 1e6 / mean:>8.0f}"
-        f"{len(data) / 1e6 / min(rounds):>8.0f}{out / 1e6 / mean:>8.0f}{out / 1e6 / min(rounds):>8.0f}"
-        f"{idle:>8.0f}{_peak():>8.0f}"
+    raw = len(data) / 1e6
+    return Measured(
+        raw=raw,
+        log=len(data) / encoded.events,
+        out=sum(len(chunk.body) for chunk in encoded.chunks) / 1e6,
+        mean=raw * len(rounds) / sum(rounds),
+        best=raw / min(rounds),
+        idle=idle,
+        peak=_peak(),
     )
 
 
@@ -101,15 +117,23 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000  # kilobytes on Linux
 
 
-def _run_each(kinds: Iterable[str], seconds: float) -> None:
+def _run_each(kinds: Iterable[str], names: Sequence[str], seconds: float) -> None:
     print(f"{platform.python_implementation()} {platform.python_version()}")
-    print(f"{'':<24}{'raw':>6}{'raw':>8}{'raw MB/s':>16}{'out MB/s':>16}{'memory MB':>16}")
+    print(f"{'':<24}{'raw':>6}{'raw':>7}{'out':>6}" + "".join(f"{name:>28}" for name in names))
     print(
-        f"{'':<24}{'MB':>6}{'B/log':>8}" + f"{'mean':>8}{'best':>8}" * 2 + f"{'idle':>8}{'peak':>8}",
+        f"{'':<24}{'MB':>6}{'B/log':>7}{'MB':>6}"
+        + f"{'mean':>7}{'best':>7}{'idle':>7}{'peak':>7}" * len(names),
         flush=True,
     )
     for kind in kinds:
-        subprocess.run([sys.executable, __file__, "--one", "--seconds", str(seconds), kind], check=True)
+        columns = ""
+        for name in names:
+            command = [sys.executable, __file__, "--one", name, "--seconds", str(seconds), kind]
+            run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            of = Measured(*json.loads(run.stdout))
+            columns = columns or f"{of.raw:>6.1f}{of.log:>7.0f}{of.out:>6.1f}"
+            columns += f"{of.mean:>7.0f}{of.best:>7.0f}{of.idle:>7.0f}{of.peak:>7.0f}"
+        print(f"{kind:<24}{columns}", flush=True)
 
 
 def main() -> None:
@@ -117,16 +141,23 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=5, help="CPU time of each kind (default %(default)s)"
     )
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--encoder",
+        action="append",
+        choices=(choice.PYTHON, choice.NATIVE),
+        help="may be given twice (default: those that are installed)",
+    )
+    parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("kinds", nargs="*", metavar="kind", help=f"of: {'; '.join(KINDS)}".replace("%", "%%"))
     args = parser.parse_args()
     unknown = set(args.kinds) - set(KINDS)
     if unknown:
         parser.error(f"unknown kinds: {', '.join(sorted(unknown))}")
     if args.one:
-        measure(args.kinds[0], args.seconds)
+        print(json.dumps(measure(args.kinds[0], args.one, args.seconds)))
     else:
-        _run_each(args.kinds or KINDS, args.seconds)
+        names = args.encoder or list(dict.fromkeys((choice.PYTHON, choice.choose(choice.AUTO).name)))
+        _run_each(args.kinds or KINDS, names, args.seconds)
 
 
 if __name__ == "__main__":

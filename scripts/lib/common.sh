@@ -35,8 +35,8 @@ need_packages() {
   fi
 }
 
-# python_env NAME INTERPRETER: print the folder of a virtual environment with the relay, the stand-ins and
-# what their tests need; made anew when the interpreter or the locked requirements change.
+# python_env NAME INTERPRETER: print the folder of a virtual environment with the relay, its native encoder (gcc has
+# to be there), the stand-ins and what their tests need; made anew when the interpreter or the locked requirements change.
 python_env() {
   local name=$1 interpreter=$2 forwarder=$root/forwarder key dir
   key=$( (echo "$root"; "$interpreter" -VV; cat "$forwarder"/requirements/{runtime,dev}.txt) | sha256sum | cut -c1-12)
@@ -53,9 +53,9 @@ python_env() {
   fi
   # Tests run against what would be installed, so that a file left out of the package is found; so would be one
   # that is left from an earlier build.
-  rm -rf "$forwarder"/{,standins/}build
+  rm -rf "$forwarder"/{,standins/,native/}build
   "$dir/bin/python" -m pip install --quiet --no-deps --no-build-isolation --force-reinstall \
-    "$forwarder" "$forwarder/standins" >&2
+    "$forwarder" "$forwarder/standins" "$forwarder/native" >&2
   echo "$dir"
 }
 

@@ -17,5 +17,7 @@ def test_encode() -> None:
         timeout=300,
         check=True,
     )
-    assert [line.split()[0] for line in run.stdout.splitlines()[3:]] == ["fixed", "actiontrail,"]
+    lines = run.stdout.splitlines()
+    assert lines[1].split() == ["raw", "raw", "out", "python", "native"]
+    assert [line.split()[0] for line in lines[3:]] == ["fixed", "actiontrail,"]
     assert run.stderr == ""

@@ -32,6 +32,19 @@ class Encoded(NamedTuple):
     """Names, values, tags, topics and sources that were sent with U+FFFD for bytes that are not UTF-8."""
 
 
+def envelope_keys(envelope: Mapping[str, str]) -> tuple[bytes | None, bytes]:
+    """Envelope keys as `Rules.envelope` has them, for all logs of a topic.
+
+    First the JSON name of the member of `event` whose value is the host, None if that is fixed too; then all
+    keys that are fixed, as JSON, each with a comma.
+    """
+    fixed = {key: text for key, text in envelope.items() if text}
+    host = None
+    if envelope["host"] == SOURCE_OF_GROUP or envelope["host"].startswith(TAG_PREFIX):
+        host = quoted(fixed.pop("host"))
+    return host, b"".join([b'"%b":%b,' % (key.encode("ascii"), quoted(text)) for key, text in fixed.items()])
+
+
 class Encoder:
     """Encodes pulls by fixed rules. Holds no state between them: threads may share one."""
 
@@ -98,12 +111,8 @@ class _Encoding:
     def _new_topic(self, raw: bytes) -> _Topic:
         name = raw.decode("utf-8", "replace")
         writer = self._writer(self._rules.unfolded(name)) if self._rules.passes(name) else None
-        envelope = self._rules.envelope(name)
-        host = None
-        if envelope["host"] == SOURCE_OF_GROUP or envelope["host"].startswith(TAG_PREFIX):
-            host = quoted(envelope.pop("host"))
-        keys = [b'"%b":%b,' % (key.encode("ascii"), quoted(text)) for key, text in envelope.items() if text]
-        topic = self._topics[raw] = _Topic(name, writer, host, b"".join(keys))
+        host, keys = envelope_keys(self._rules.envelope(name))
+        topic = self._topics[raw] = _Topic(name, writer, host, keys)
         return topic
 
     def _writer(self, unfold: frozenset[str]) -> EventWriter:

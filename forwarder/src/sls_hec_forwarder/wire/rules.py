@@ -59,7 +59,12 @@ class Rules:
 
     def envelope(self, topic: str) -> dict[str, str]:
         """Envelope keys of this topic, in the order they are sent; "" omits a key."""
-        rule = next((rule for rule in self.topics if matches(rule.topic, topic)), TopicRule(topic))
+        return self.envelope_of(
+            next((rule for rule in self.topics if matches(rule.topic, topic)), TopicRule(topic))
+        )
+
+    def envelope_of(self, rule: TopicRule) -> dict[str, str]:
+        """Envelope keys of the topics whose first match is `rule`."""
         return {
             "host": self.host if rule.host is None else rule.host,
             "source": self.source if rule.source is None else rule.source,

@@ -1,0 +1,45 @@
+"""Which encoder makes bodies of pulls: the native one or the one in Python. Their bytes are the same."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from sls_hec_forwarder.wire.encoder import Encoded, Encoder
+from sls_hec_forwarder.wire.native import NativeEncoder, NotAvailable, library
+from sls_hec_forwarder.wire.rules import Rules
+
+AUTO, NATIVE, PYTHON = CHOICES = ("auto", "native", "python")
+"""`auto` is native where that is installed, and python elsewhere."""
+
+
+class PullEncoder(Protocol):
+    """What all encoders are; threads may share one."""
+
+    def encode(self, data: bytes, *, shard: int, first_cursor: int | None, max_bytes: int) -> Encoded:
+        """As `Encoder.encode`."""
+        ...
+
+
+class Choice(NamedTuple):
+    """Which encoder it is, `native` or `python`, and why the native one is not used."""
+
+    name: str
+    reason: str = ""
+
+
+def choose(wanted: str) -> Choice:
+    """The encoder for one of CHOICES. Raises NotAvailable when only the native one is wanted."""
+    if wanted == PYTHON:
+        return Choice(PYTHON, "python was asked for")
+    try:
+        library()
+    except NotAvailable as error:
+        if wanted == NATIVE:
+            raise
+        return Choice(PYTHON, str(error))
+    return Choice(NATIVE)
+
+
+def encoder(choice: Choice, rules: Rules) -> PullEncoder:
+    """The encoder that was chosen."""
+    return NativeEncoder(rules) if choice.name == NATIVE else Encoder(rules)
