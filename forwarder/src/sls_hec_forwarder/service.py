@@ -145,7 +145,7 @@ class Service:
             except RelayError as problem:  # noqa: PERF203 - a retry is a loop around a try
                 self._conditions.begin(trouble, "", str(problem), cause=type(problem).__name__)
                 self._tell()
-                self._pause(random.uniform(pause / 2, pause))  # noqa: S311 - spreads load, keeps no secret
+                self._pause(random.uniform(pause / 2, pause))  # noqa: S311 - spreads load, not for security
                 pause = min(2 * pause, longest)
             else:
                 if joined:

@@ -115,7 +115,7 @@ class Connection:
         self._proxy = proxy
         self._idle = idle
         self._clock = clock
-        self._rng = rng or random.Random()  # noqa: S311 - spreads load, keeps no secret
+        self._rng = rng or random.Random()  # noqa: S311 - spreads load, not for security
         self._sock: socket.socket | None = None
         self._wire: Wire | None = None
         self._begun: Deadline | None = None

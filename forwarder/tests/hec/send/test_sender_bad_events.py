@@ -20,8 +20,8 @@ from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.dead_letters import DeadLetters
 from sls_hec_forwarder.hec.send.outcomes import Dead, Policy, decide
 from sls_hec_forwarder.hec.send.refusals import Refusals
+from sls_hec_forwarder.hec.send.send_context import SendContext
 from sls_hec_forwarder.hec.send.settler import Settler
-from sls_hec_forwarder.hec.send.surroundings import Surroundings
 from sls_hec_forwarder.retry.backoff import Backoff
 from sls_hec_forwarder.settings.model import HecSettings
 from sls_hec_forwarder.spool.dead_letter import DeadLetter
@@ -331,7 +331,7 @@ class Pauses(Outbox):
 def test_what_cannot_be_saved_is_posted_again_ever_more_seldom() -> None:
     """Hundreds of them would else keep the collector busy for as long as nobody makes room."""
     outbox, conditions = Pauses(), Conditions()
-    around = Surroundings(
+    around = SendContext(
         settings=HecSettings(token=DEMO_TOKEN),
         outbox=outbox,
         policy=Policy(),

@@ -99,9 +99,9 @@ def test_what_is_given_up_is_told_at_once_and_at_the_end(eventually: Any) -> Non
     assert beating.actions[2:] == [ShardAction(Do.RELEASE, 1, 1), ShardAction(Do.RELEASE, 2, 2)]
     beating.heartbeat.given_up(2, 2)
     eventually(lambda: script.reports[-1] == [1])
-    assert not beating.heartbeat._membership.idle
+    assert beating.heartbeat._membership.report() == [1]
     beating.heartbeat.given_up(1, 1)
-    assert beating.heartbeat._membership.idle
+    assert beating.heartbeat._membership.report() == []
     assert beating.heartbeat.finish(10)
     assert script.reports[-1] == []
 

@@ -66,10 +66,10 @@ def test_stopping_member_takes_nothing() -> None:
     member.answered([1, 2])
     assert member.stop() == [ShardAction(Do.RELEASE, 1, 1), ShardAction(Do.RELEASE, 2, 2)]
     assert member.answered([1, 2, 3]) == []
-    assert not member.idle
+    assert member.report() == [1, 2]
     member.given_up(1, 1)
     member.given_up(2, 2)
-    assert member.idle
+    assert member.report() == []
     assert member.answered([1, 2, 3]) == []
 
 

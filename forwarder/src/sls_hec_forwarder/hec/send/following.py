@@ -11,8 +11,8 @@ from sls_hec_forwarder.hec.api.answers import ACK_DISABLED, classify
 from sls_hec_forwarder.hec.api.client import Client
 from sls_hec_forwarder.hec.send.acks import COPIES, Acks, Poll, parse_answers
 from sls_hec_forwarder.hec.send.outcomes import AwaitAck, Delivered, Taken
+from sls_hec_forwarder.hec.send.send_context import SendContext
 from sls_hec_forwarder.hec.send.settler import Settler
-from sls_hec_forwarder.hec.send.surroundings import Surroundings
 from sls_hec_forwarder.http.connection import NoAnswer
 
 
@@ -62,7 +62,7 @@ class Following:
         acks: Acks,
         settler: Settler,
         *,
-        around: Surroundings,
+        around: SendContext,
         trouble: AckTrouble,
         elsewhere: Callable[[], bool],
     ) -> None:

@@ -23,8 +23,8 @@ from sls_hec_forwarder.hec.send.endpoints import Endpoint, Gate
 from sls_hec_forwarder.hec.send.following import AckTrouble, Following
 from sls_hec_forwarder.hec.send.outcomes import Policy
 from sls_hec_forwarder.hec.send.refusals import Refusals
+from sls_hec_forwarder.hec.send.send_context import SendContext
 from sls_hec_forwarder.hec.send.settler import Settler
-from sls_hec_forwarder.hec.send.surroundings import Surroundings
 from sls_hec_forwarder.hec.send.worker import Worker
 from sls_hec_forwarder.http.address import Proxy
 from sls_hec_forwarder.http.connection import Connection
@@ -57,7 +57,7 @@ class Sender:
         rng: random.Random | None = None,
     ) -> None:
         observer = observer or HecObserver()
-        rng = rng or random.Random()  # noqa: S311 - spreads load, keeps no secret
+        rng = rng or random.Random()  # noqa: S311 - spreads load, not for security
         retry = Backoff(_FIRST_RETRY, settings.retry_max_delay, rng)
         hold = Backoff(_FIRST_HOLD, settings.retry_max_delay, rng)
         tls = HecTlsFiles(settings)
@@ -67,7 +67,7 @@ class Sender:
             Endpoint(target, Gate(settings.connections, retry, hold), conditions, observer, clock)
             for target in targets(settings)
         )
-        around = Surroundings(
+        around = SendContext(
             settings=settings,
             outbox=outbox,
             policy=Policy(
@@ -98,7 +98,7 @@ class Sender:
         endpoint: Endpoint,
         connection: Connection,
         trouble: AckTrouble,
-        around: Surroundings,
+        around: SendContext,
     ) -> Worker:
         acks = Acks(around.settings.ack_timeout)
         client = Client(

@@ -8,7 +8,7 @@ from sls_hec_forwarder.delivery.batcher import Batch, Piece
 from sls_hec_forwarder.hec.api.answers import Answer
 from sls_hec_forwarder.hec.send.custody import Custody
 from sls_hec_forwarder.hec.send.outcomes import Again, AtOnce, Dead, Reroute
-from sls_hec_forwarder.hec.send.surroundings import Surroundings
+from sls_hec_forwarder.hec.send.send_context import SendContext
 from sls_hec_forwarder.spool.dead_letter import DeadLetter
 from sls_hec_forwarder.wire.envelope import index_of
 
@@ -20,7 +20,7 @@ _UNSAVED: Final = 5.0
 class Settler:
     """For one thread. Each call settles one batch of its custody; one that raises may have left it there."""
 
-    def __init__(self, endpoint: str, around: Surroundings) -> None:
+    def __init__(self, endpoint: str, around: SendContext) -> None:
         self.custody = Custody(around.outbox)
         self._endpoint = endpoint
         self._around = around

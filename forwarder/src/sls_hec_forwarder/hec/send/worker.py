@@ -12,8 +12,8 @@ from sls_hec_forwarder.hec.api.client import Client, no_answer
 from sls_hec_forwarder.hec.send.endpoints import Endpoint, Ticket
 from sls_hec_forwarder.hec.send.following import Following
 from sls_hec_forwarder.hec.send.outcomes import Again, AtOnce, Dead, Reroute, Result, decide
+from sls_hec_forwarder.hec.send.send_context import SendContext
 from sls_hec_forwarder.hec.send.settler import Settler
-from sls_hec_forwarder.hec.send.surroundings import Surroundings
 from sls_hec_forwarder.http.connection import NoAnswer
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Worker(threading.Thread):
         *,
         settler: Settler,
         following: Following,
-        around: Surroundings,
+        around: SendContext,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._endpoint = endpoint

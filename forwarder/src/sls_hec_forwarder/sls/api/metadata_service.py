@@ -111,7 +111,7 @@ def _token(service: _Service, until: float) -> tuple[str, str]:
         status, body = service.ask(
             "PUT", _TOKEN_PATH, {"X-aliyun-ecs-metadata-token-ttl-seconds": str(_TOKEN_LIFE)}, until
         )
-    except NoAnswer as problem:
+    except MetadataUnanswered as problem:
         return "", f"{problem}; if it is in a container, raise the instance's HttpPutResponseHopLimit"
     if status in _WITHOUT_TOKEN:
         return "", f"PUT {_TOKEN_PATH} is answered with HTTP {status}"
@@ -143,7 +143,7 @@ def _json(body: bytes) -> object:
 _WHERE = "check SLS_METADATA_URL, and that this is an ECS instance"
 
 
-class NoAnswer(ServiceFault):
+class MetadataUnanswered(ServiceFault):
     """There was no answer, or not in time."""
 
 
@@ -168,7 +168,7 @@ class _Service:
         return f"the metadata service at {self._url}"
 
     def ask(self, method: str, path: str, headers: dict[str, str], until: float) -> tuple[int, bytes]:
-        """Status and body. Raises NoAnswer when there is none by `until`, on the clock."""
+        """Status and body. Raises MetadataUnanswered when there is none by `until`, on the clock."""
         left = until - self._clock()
         if left <= 0:
             raise self._late()
@@ -183,7 +183,7 @@ class _Service:
                 raise self._late() from None
             # Not its text: what was sent in place of an answer may hold half of the credentials.
             kind = type(problem.cause).__name__
-            raise NoAnswer(f"no answer from {self} ({kind}): {_WHERE}") from problem
+            raise MetadataUnanswered(f"no answer from {self} ({kind}): {_WHERE}") from problem
         if answer.cut:
             raise ServiceFault(f"{self} answers more than {_MOST // 1024} kB", status=answer.status)
         if answer.encoding:
@@ -193,5 +193,5 @@ class _Service:
             )
         return answer.status, answer.body
 
-    def _late(self) -> NoAnswer:
-        return NoAnswer(f"no answer from {self} in time: {_WHERE}")
+    def _late(self) -> MetadataUnanswered:
+        return MetadataUnanswered(f"no answer from {self} in time: {_WHERE}")

@@ -29,7 +29,7 @@ from sls_hec_forwarder.sls.shard.checkpoints import Checkpoints
 from sls_hec_forwarder.sls.shard.memory import Memory
 from sls_hec_forwarder.sls.shard.positions import Positions
 from sls_hec_forwarder.sls.shard.shard_conditions import Claims
-from sls_hec_forwarder.sls.shard.surroundings import Encode, Surroundings
+from sls_hec_forwarder.sls.shard.shard_context import Encode, ShardContext
 
 #: A heartbeat's time-out (seconds): a second try has to fit in before the group loses patience.
 _BEAT_TIMEOUT = 5.0
@@ -50,7 +50,7 @@ class _Joined:
     heartbeat: Heartbeat
     watch: Watch
     restorer: Restorer
-    around: Surroundings
+    around: ShardContext
 
 
 class Consumer:
@@ -134,7 +134,7 @@ class Consumer:
             interval=self._watch_interval,
             clock=self._clock,
         )
-        around = Surroundings(
+        around = ShardContext(
             settings=sls,
             client=self._client,
             positions=self._positions,

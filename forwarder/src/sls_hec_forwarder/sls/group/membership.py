@@ -50,11 +50,6 @@ class Membership:
         """What the next heartbeat has to report."""
         return sorted(self._held)
 
-    @property
-    def idle(self) -> bool:
-        """No shard is held, or still being given up."""
-        return not self._held
-
     def answered(self, assigned: Collection[int]) -> list[ShardAction]:
         """The server wants this consumer to hold exactly `assigned`.
 

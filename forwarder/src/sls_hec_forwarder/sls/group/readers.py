@@ -10,7 +10,7 @@ from sls_hec_forwarder.health.facts import ShardFacts
 from sls_hec_forwarder.sls.group.membership import Do, ShardAction
 from sls_hec_forwarder.sls.shard.open_shard import Phase
 from sls_hec_forwarder.sls.shard.reader import ShardReader
-from sls_hec_forwarder.sls.shard.surroundings import Surroundings
+from sls_hec_forwarder.sls.shard.shard_context import ShardContext
 
 #: How often (seconds) who waits for readers looks at the time.
 _LOOK = 0.1
@@ -63,7 +63,7 @@ class Readers:
 
     # What membership decides
 
-    def act(self, action: ShardAction, around: Surroundings) -> None:
+    def act(self, action: ShardAction, around: ShardContext) -> None:
         with self._lock:
             if action.do is Do.START:
                 self._forget_ended()

@@ -13,7 +13,7 @@ from sls_hec_forwarder.sls.shard.checkpoints import Saver
 from sls_hec_forwarder.sls.shard.positions import Start
 from sls_hec_forwarder.sls.shard.pull_plan import PullPlan
 from sls_hec_forwarder.sls.shard.shard_conditions import ShardConditions
-from sls_hec_forwarder.sls.shard.surroundings import Surroundings
+from sls_hec_forwarder.sls.shard.shard_context import ShardContext
 
 
 class Phase(enum.Enum):
@@ -44,7 +44,7 @@ class OpenShard:
     #: When the cursor was last known to be one of the shard, in unix seconds.
     valid: float
     phase: Phase = Phase.READING
-    #: When a pull was last answered, on the clock of the surroundings; None before the first.
+    #: When a pull was last answered, on the clock of the context; None before the first.
     last_pull: float | None = None
     #: It waits for room in the outbox.
     waiting: bool = False
@@ -94,7 +94,7 @@ class Leave:
         if self._lease is not None:
             self._lease.revoke()
 
-    def lease(self, shard: int, cursor: str, around: Surroundings) -> Lease | None:
+    def lease(self, shard: int, cursor: str, around: ShardContext) -> Lease | None:
         """Begin the lease; None if the shard was revoked before that."""
         with self._lock:
             if not self._revoked:

@@ -14,7 +14,7 @@ from sls_hec_forwarder.sls.shard.open_shard import Leave, OpenShard
 from sls_hec_forwarder.sls.shard.positions import Origin, Start
 from sls_hec_forwarder.sls.shard.pull_plan import PullPlan
 from sls_hec_forwarder.sls.shard.shard_conditions import ShardConditions
-from sls_hec_forwarder.sls.shard.surroundings import Surroundings
+from sls_hec_forwarder.sls.shard.shard_context import ShardContext
 
 #: How often (seconds) to look whether another member has saved a checkpoint.
 _WAIT_FOR_OTHERS = 1.0
@@ -27,7 +27,7 @@ _RESTORING = 3
 class Opening:
     """Of one shard, by the reader's thread."""
 
-    def __init__(self, shard: int, around: Surroundings, leave: Leave) -> None:
+    def __init__(self, shard: int, around: ShardContext, leave: Leave) -> None:
         self._shard = shard
         self._around = around
         self._leave = leave

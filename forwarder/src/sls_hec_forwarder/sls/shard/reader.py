@@ -11,7 +11,7 @@ from sls_hec_forwarder.sls.shard import draining
 from sls_hec_forwarder.sls.shard.open_shard import Leave, OpenShard, Phase
 from sls_hec_forwarder.sls.shard.opening import Opening
 from sls_hec_forwarder.sls.shard.reading import Reading
-from sls_hec_forwarder.sls.shard.surroundings import Surroundings
+from sls_hec_forwarder.sls.shard.shard_context import ShardContext
 
 #: Pause (seconds) after an error that nobody foresaw, before the shard is given back.
 _AFTER_BUG = 5.0
@@ -28,7 +28,7 @@ class ShardReader:
     """
 
     def __init__(
-        self, shard: int, term: int, around: Surroundings, ended: Callable[[ShardReader], None]
+        self, shard: int, term: int, around: ShardContext, ended: Callable[[ShardReader], None]
     ) -> None:
         self.shard = shard
         self.term = term

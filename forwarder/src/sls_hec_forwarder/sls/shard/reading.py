@@ -12,7 +12,7 @@ from sls_hec_forwarder.sls.api.pull_answer import PullAnswer
 from sls_hec_forwarder.sls.api.trouble import recreated
 from sls_hec_forwarder.sls.observer import Lost
 from sls_hec_forwarder.sls.shard.open_shard import Leave, OpenShard, Phase
-from sls_hec_forwarder.sls.shard.surroundings import Surroundings
+from sls_hec_forwarder.sls.shard.shard_context import ShardContext
 from sls_hec_forwarder.wire.encoder import Chunk
 from sls_hec_forwarder.wire.protobuf import WireError
 
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 class Reading:
     """Of one open shard, by the reader's thread."""
 
-    def __init__(self, shard: OpenShard, around: Surroundings, leave: Leave) -> None:
+    def __init__(self, shard: OpenShard, around: ShardContext, leave: Leave) -> None:
         self._shard = shard
         self._around = around
         self._leave = leave

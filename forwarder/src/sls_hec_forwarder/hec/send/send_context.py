@@ -18,7 +18,7 @@ from sls_hec_forwarder.settings.model import HecSettings
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class SendContext:
     """The same for every endpoint. `clock` is monotonic, `wall` tells the time of day."""
 
     settings: HecSettings

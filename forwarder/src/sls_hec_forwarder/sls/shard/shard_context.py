@@ -25,7 +25,7 @@ Encode = Callable[[bytes, int, Optional[int]], Encoded]
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ShardContext:
     """The same for every shard."""
 
     settings: SlsSettings
