@@ -32,7 +32,9 @@ from sls_hec_forwarder.process.systemd import Notifier
 from sls_hec_forwarder.settings.model import Settings, SlsSettings
 from sls_hec_forwarder.sls.group.consumer import Consumer
 from sls_hec_forwarder.spool.spool import Spool
-from sls_hec_forwarder.wire.encoder import Encoded, Encoder
+from sls_hec_forwarder.wire import choice
+from sls_hec_forwarder.wire.encoder import Encoded
+from sls_hec_forwarder.wire.native import NotAvailable
 from sls_hec_forwarder.wire.rules import Rules
 
 EXIT_OK = 0
@@ -68,7 +70,11 @@ class Service:
         self._checker = threading.Thread(target=self._check, name="start-up-check", daemon=True)
 
         hec = settings.hec
-        encoder = Encoder(rules(settings))
+        try:
+            self._encoder = choice.choose(settings.relay.encoder)
+        except NotAvailable as problem:
+            raise SettingsError([str(problem)]) from problem
+        encoder = choice.encoder(self._encoder, rules(settings))
 
         def encode(data: bytes, shard: int, first_cursor: int | None) -> Encoded:
             return encoder.encode(data, shard=shard, first_cursor=first_cursor, max_bytes=hec.batch_bytes)
@@ -76,7 +82,7 @@ class Service:
         self._outbox = Outbox(
             max_bytes=settings.relay.bytes_in_flight, batch_bytes=hec.batch_bytes, batch_age=hec.batch_age
         )
-        self._metrics = Metrics(settings)
+        self._metrics = Metrics(settings, encoder=self._encoder.name)
         self._conditions = Conditions()
         self._spool = spool(settings)
         self._sender = Sender(
@@ -116,6 +122,7 @@ class Service:
             ends.callback(self._outbox.close)
             ends.callback(self._end_consumer)
             self._metrics.start()
+            _log.info("encoder: %s", self._encoder)
             self._turn(0.0)
             if self._stop.is_set():  # asked for while the program was loaded: nothing has begun
                 return EXIT_OK

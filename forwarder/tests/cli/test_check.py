@@ -39,7 +39,7 @@ def test_all_is_well(world: World) -> None:
     assert status == 0
     assert {each["what"] for each in findings if each["status"] == "ok"} == {
         *("proxy name", "proxy connection", "credentials", "clock", "project and logstore", "rights"),
-        *("consumer group", "name", "connection", "health", "token", "acknowledgement"),
+        *("consumer group", "name", "connection", "health", "token", "acknowledgement", "RELAY_ENCODER"),
     }
     assert "does not exist yet" in texts(findings, "consumer group")["ok"]
     assert texts(findings, "acknowledgement")["ok"].startswith("off for this token")
@@ -468,3 +468,21 @@ def test_a_reader_that_leaves_early(world: World) -> None:
     process.stderr.close()
     assert process.wait(120) == 1
     assert error == ""
+
+
+def test_a_native_encoder_that_does_not_work(world: World, tmp_path: Path) -> None:
+    broken = tmp_path / "sls_hec_native"
+    broken.mkdir()
+    (broken / "__init__.py").write_text('raise ImportError("no library for this machine")\n')
+    world.settings["PYTHONPATH"] = str(tmp_path)
+    cause = "the package sls-hec-forwarder-native cannot be used: no library for this machine"
+    assert texts(world.check()[1], "RELAY_ENCODER") == {"ok": f"python: {cause}"}
+
+    world.settings["RELAY_ENCODER"] = "native"
+    status, findings = world.check()
+    assert status == 1
+    text = f"RELAY_ENCODER is native, but {cause}; install it, or set RELAY_ENCODER to auto or python"
+    assert failures(findings) == [("settings", "RELAY_ENCODER", text)]
+    done = world.run("run")
+    assert done.returncode == 1
+    assert text in done.stderr

@@ -164,7 +164,7 @@ def test_threads_may_share_it() -> None:
 
 def test_the_choice() -> None:
     assert choice.choose(choice.AUTO) == choice.choose(choice.NATIVE) == choice.Choice("native")
-    assert choice.choose(choice.PYTHON) == choice.Choice("python", "python was asked for")
+    assert choice.choose(choice.PYTHON) == choice.Choice("python", "RELAY_ENCODER says so")
     assert isinstance(choice.encoder(choice.choose(choice.AUTO), UNFOLD), NativeEncoder)
     assert isinstance(choice.encoder(choice.choose(choice.PYTHON), UNFOLD), Encoder)
 

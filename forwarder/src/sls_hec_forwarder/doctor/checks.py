@@ -24,6 +24,8 @@ from sls_hec_forwarder.sls.api.credentials import credentials_for
 from sls_hec_forwarder.sls.api.errors import AuthFailed, ClockSkewed, Denied, SlsError
 from sls_hec_forwarder.sls.api.read_client import ConsumerGroup, ReadClient
 from sls_hec_forwarder.sls.api.transport import proxy_for
+from sls_hec_forwarder.wire import choice
+from sls_hec_forwarder.wire.native import NotAvailable
 from sls_hec_forwarder.wire.rules import Destination, Rules
 
 #: Most consumer groups of a logstore; from the page of CreateConsumerGroup in the API reference.
@@ -58,6 +60,7 @@ def check(settings: Settings, *, send_test_event: bool = False) -> Iterator[Find
     for warning in configuration.warnings(settings):
         name, _, text = warning.partition(": ")
         yield Finding("settings", name, "", Status.WARNING, text)
+    yield check_encoder(settings.relay.encoder)
     yield from check_sls(settings.sls)
     rules = Rules(
         source="",
@@ -68,6 +71,15 @@ def check(settings: Settings, *, send_test_event: bool = False) -> Iterator[Find
         exclude=settings.relay.topics_exclude,
     )
     yield from check_hec(settings.hec, rules.destinations(), send_test_event)
+
+
+def check_encoder(wanted: str) -> Finding:
+    """Which encoder `run` would use."""
+    try:
+        found = choice.choose(wanted)
+    except NotAvailable as problem:
+        return Finding("settings", "RELAY_ENCODER", "", Status.FAILED, str(problem))
+    return Finding("settings", "RELAY_ENCODER", "", Status.OK, str(found))
 
 
 # SLS

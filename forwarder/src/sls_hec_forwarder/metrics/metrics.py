@@ -25,13 +25,14 @@ class Metrics:
     """`sls` and `hec` count what is reported to them; all else is read at scrape time.
 
     Each instance has its own registry, and serves it between `start` and `close` if the settings say so.
+    `encoder`: the name of the one in use.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, encoder: str) -> None:
         self.registry = CollectorRegistry()
         self.sls = CountingSls(self.registry)
         self.hec = CountingHec(self.registry, tuple(str(target) for target in targets(settings.hec)))
-        self._state = StateCollector()
+        self._state = StateCollector(encoder)
         self._health: Health | None = None
         self._alive: Callable[[], bool] = lambda: True
         self.registry.register(self._state)

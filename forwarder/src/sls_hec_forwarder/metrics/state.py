@@ -30,7 +30,8 @@ class OutboxState(Protocol):
 class StateCollector(Collector):
     """Only build info until `watch` is called."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoder: str) -> None:
+        self._encoder = encoder
         self._health: Health | None = None
         self._outbox: OutboxState | None = None
 
@@ -46,7 +47,7 @@ class StateCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         build = _family(table.BUILD)
         runtime = f"{platform.python_implementation()} {platform.python_version()}"
-        build.add_metric([version("sls-hec-forwarder"), runtime], 1)
+        build.add_metric([version("sls-hec-forwarder"), runtime, self._encoder], 1)
         yield build
         if self._health is not None and self._outbox is not None:
             yield from _measured(self._health.update())

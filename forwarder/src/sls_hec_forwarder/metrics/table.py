@@ -212,7 +212,7 @@ HEARTBEAT_AGE = Definition(
     "Time since the last heartbeat that SLS answered; after the group's time-out SLS gives the shards away",
 )
 BUILD = Definition(
-    "sls_hec_build_info", GAUGE, "Always 1; the labels say what is running", ("version", "runtime")
+    "sls_hec_build_info", GAUGE, "Always 1; the labels say what is running", ("version", "runtime", "encoder")
 )
 
 #: By heading in the docs.

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
+from sls_hec_forwarder.wire import choice
 from sls_hec_forwarder.wire.rules import TopicRule
 
 
@@ -333,6 +334,14 @@ class RelaySettings:
     )
     pulls: int = setting(
         "RELAY_PULLS", Kind.INTEGER, "Most pulls decompressed and encoded at the same time", 2, low=1, high=64
+    )
+    encoder: str = setting(
+        "RELAY_ENCODER",
+        Kind.CHOICE,
+        "What encodes pulls; the bytes are the same. auto: the native encoder where the package "
+        "sls-hec-forwarder-native is installed, else the one in Python",
+        "auto",
+        choices=choice.CHOICES,
     )
     checkpoint_interval: float = setting(
         "RELAY_CHECKPOINT_INTERVAL",

@@ -26,16 +26,21 @@ class Choice(NamedTuple):
     name: str
     reason: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}" if self.reason else self.name
+
 
 def choose(wanted: str) -> Choice:
     """The encoder for one of CHOICES. Raises NotAvailable when only the native one is wanted."""
     if wanted == PYTHON:
-        return Choice(PYTHON, "python was asked for")
+        return Choice(PYTHON, "RELAY_ENCODER says so")
     try:
         library()
     except NotAvailable as error:
         if wanted == NATIVE:
-            raise
+            raise NotAvailable(
+                f"RELAY_ENCODER is native, but {error}; install it, or set RELAY_ENCODER to auto or python"
+            ) from error
         return Choice(PYTHON, str(error))
     return Choice(NATIVE)
 
