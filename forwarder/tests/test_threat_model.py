@@ -50,8 +50,8 @@ def test_every_threat_names_a_test() -> None:
 def test_everything_of_the_roles_that_runs_as_root_is_listed() -> None:
     listed = " ".join(row[0] + row[2] for row in tables()["What runs as root on a relay"])
     parts = [
-        *ROOT.glob("roles/sls_hec_*/library/*"),
-        *ROOT.glob("roles/sls_hec_*/module_utils/*"),
+        *ROOT.glob("plugins/modules/sls_hec_*"),
+        *ROOT.glob("plugins/module_utils/*"),
         *ROOT.glob("roles/sls_hec_*/templates/*"),
         *ROOT.glob("roles/sls_hec_*/files/build-wheelhouse"),
     ]

@@ -62,7 +62,7 @@ in_controller() (
   controller=$(controller_env)
   cd "$root" || exit
   export PATH=$controller/bin:$PATH LC_ALL=C.UTF-8 NO_COLOR=1
-  export ANSIBLE_CONFIG=$root/ansible.cfg ANSIBLE_COLLECTIONS_PATH=$controller/collections
+  export ANSIBLE_CONFIG=$root/ansible.cfg ANSIBLE_COLLECTIONS_PATH=$root/collections
   exec "$@" </dev/null
 )
 

@@ -1,18 +1,14 @@
-"""Makes the role's own modules and filters importable, as Ansible does."""
+"""What several tests need."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import ansible.module_utils
 import jinja2
 import pytest
 
 ROLE = Path(__file__).parent.parent
-ansible.module_utils.__path__.append(str(ROLE / "module_utils"))
-sys.path[:0] = [str(ROLE / part) for part in ("library", "filter_plugins", "callback_plugins")]
 
 
 @pytest.fixture

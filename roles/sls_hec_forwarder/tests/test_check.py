@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LIBRARY = Path(__file__).parent.parent / "library"
+MODULES = Path(__file__).parents[3] / "plugins" / "modules"
 
 
 def test_what_it_starts_dumps_nothing() -> None:
@@ -15,7 +15,7 @@ def test_what_it_starts_dumps_nothing() -> None:
         "subprocess.run(['/bin/cat', '/proc/self/coredump_filter', '/proc/self/limits'], check=True)"
     )
     said = subprocess.run(
-        [sys.executable, "-c", program], cwd=LIBRARY, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program], cwd=MODULES, capture_output=True, text=True, check=True, timeout=60
     ).stdout
     lines = [" ".join(line.split()) for line in said.splitlines()]
     assert lines[0] == "00000000"

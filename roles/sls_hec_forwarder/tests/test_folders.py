@@ -9,8 +9,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import relay_folders
-from ansible.module_utils.relay_folders import Refused, count_left, own_folder
+from ansible_collections.sls_hec.appliance.plugins.module_utils import relay_folders
+from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_folders import (
+    Refused,
+    count_left,
+    own_folder,
+)
 
 #: Root gives folders to somebody else; any other user can only give them to itself.
 ROOT = os.getuid()

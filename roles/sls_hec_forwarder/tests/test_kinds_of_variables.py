@@ -106,8 +106,10 @@ def test_every_entry_point_that_a_playbook_uses_is_described() -> None:
     used = set()
     for path in PROJECT.glob("ansible/*.yml"):
         text = path.read_text(encoding="utf-8")
-        used.update(re.findall(r"_role:\n +name: (\w+)(?:\n +tasks_from: (\w+))?\n", text))
-        used.update((name, "") for name in re.findall(r"- role: (\w+)", text))
+        used.update(
+            re.findall(r"_role:\n +name: sls_hec\.appliance\.(\w+)(?:\n +tasks_from: (\w+))?\n", text)
+        )
+        used.update((name, "") for name in re.findall(r"- role: sls_hec\.appliance\.(\w+)", text))
     assert len(used) > 10
     for role, entry in sorted(used):
         specs = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
@@ -151,8 +153,8 @@ def made(folder: Path, *extra: str) -> dict[str, Any]:
         "role_path": str(ROLES / "sls_hec_forwarder"),
     }
     tasks = [
-        {"import_role": {"name": "sls_hec_forwarder", "tasks_from": "inventory"}},
-        {"import_role": {"name": "time_sync", "tasks_from": "preflight"}},
+        {"import_role": {"name": "sls_hec.appliance.sls_hec_forwarder", "tasks_from": "inventory"}},
+        {"import_role": {"name": "sls_hec.appliance.time_sync", "tasks_from": "preflight"}},
         {"copy": {"content": MADE, "dest": str(out)}},
     ]
     play = {"hosts": "all", "gather_facts": False, "vars": variables, "tasks": tasks}

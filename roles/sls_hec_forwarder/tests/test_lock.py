@@ -176,7 +176,7 @@ class Fleet:
         hosts = {f"relay-{number}": here for number in (1, 2, 3)}
         inventory = {"all": {"children": {"relays": {"hosts": hosts}}}}
         (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
-        give_up = {"import_role": {"name": "sls_hec_forwarder", "tasks_from": "give_up"}}
+        give_up = {"import_role": {"name": "sls_hec.appliance.sls_hec_forwarder", "tasks_from": "give_up"}}
         switch = {"assert": {"that": "inventory_hostname != fail | default('')"}}
         roll = {"serial": 1, "max_fail_percentage": 0, "hosts": "relays", "gather_facts": False}
         plays = [

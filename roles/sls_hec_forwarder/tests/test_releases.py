@@ -42,7 +42,7 @@ class Fleet:
             "gather_facts": False,
             "any_errors_fatal": True,
             "tasks": [
-                {"import_role": {"name": "sls_hec_forwarder", "tasks_from": tasks}},
+                {"import_role": {"name": "sls_hec.appliance.sls_hec_forwarder", "tasks_from": tasks}},
                 {"debug": {"msg": "{{ inventory_hostname }} takes {{ sls_hec_forwarder_release }}"}},
             ],
         }

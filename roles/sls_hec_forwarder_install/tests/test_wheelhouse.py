@@ -41,7 +41,10 @@ def site(tmp_path: Path) -> Path:
     (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, "vars": common}}))
     role = {
         "name": "Have wheels",
-        "ansible.builtin.include_role": {"name": "sls_hec_forwarder_install", "tasks_from": "wheelhouse"},
+        "ansible.builtin.include_role": {
+            "name": "sls_hec.appliance.sls_hec_forwarder_install",
+            "tasks_from": "wheelhouse",
+        },
         "vars": {"_sls_hec_forwarder_install_script": str(tmp_path / "build-wheelhouse")},
     }
     play = {"name": "Build", "hosts": "all", "any_errors_fatal": True, "tasks": [role]}

@@ -10,11 +10,24 @@ description:
   - Folders on one file system need their room together. One that is not there counts where it would be made.
 options:
   needs: {type: dict, required: true, description: Megabytes that will be written below each folder.}
-  unless: {type: str, default: "", description: Where this path is there, nothing is needed.}
+  unless: {type: str, default: "", description: "Where this path is there, nothing is needed."}
   switch: {type: str, default: "", description: The variable that has this not looked at.}
 author: sls-hec-forwarder maintainers
 attributes:
   check_mode: {support: full}
+"""
+
+EXAMPLES = r"""
+- name: Refuse a host without room
+  sls_hec.appliance.sls_hec_forwarder_room:
+    needs: {/opt/sls-hec-forwarder: 120, /tmp: 40}
+"""
+
+RETURN = r"""
+msg:
+  description: Which file systems have no room, and how much is free and needed.
+  returned: failure
+  type: str
 """
 
 import os  # noqa: E402

@@ -16,18 +16,52 @@ description:
     C(instances) was started, and does not run then or not with what is on disk, is started again. An error
     does not keep the rest from being done; each is returned.
 options:
-  action: {type: str, required: true, choices: [keep, back], description: Keep what is there now, or go back.}
+  action: {type: str, required: true, choices: [keep, back], description: Keep what is there or go back.}
   folder: {type: path, required: true, description: Where states are kept.}
   current: {type: path, required: true, description: The link to the release that runs.}
   instances: {type: list, elements: str, default: [], description: Whose files are kept or put back.}
-  carried: {type: list, elements: str, default: [], description: With C(keep), what stays as kept before.}
-  digests: {type: dict, default: {}, description: With C(keep), the digest of what each was started with.}
-  first_after: {type: path, description: With C(keep), only where none is kept yet and this file is there.}
-  started: {type: list, elements: str, default: [], description: With C(back), what the run (re)started.}
+  carried: {type: list, elements: str, default: [], description: "With C(keep), what stays as kept before."}
+  digests: {type: dict, default: {}, description: "With C(keep), the digest of what each was started with."}
+  first_after: {type: path, description: "With C(keep), only where none is kept yet and this file is there."}
+  started: {type: list, elements: str, default: [], description: "With C(back), what the run (re)started."}
   timeout: {type: int, default: 300, description: Seconds that systemd may take to start or stop an instance.}
 author: sls-hec-forwarder maintainers
 attributes:
   check_mode: {support: none}
+"""
+
+EXAMPLES = r"""
+- name: Keep what runs as the last good state
+  sls_hec.appliance.sls_hec_forwarder_state:
+    action: keep
+    folder: /var/lib/sls-hec-forwarder/states
+    current: /opt/sls-hec-forwarder/current
+    instances: [waf-1, waf-2]
+
+- name: Go back to it
+  sls_hec.appliance.sls_hec_forwarder_state:
+    action: back
+    folder: /var/lib/sls-hec-forwarder/states
+    current: /opt/sls-hec-forwarder/current
+    instances: [waf-1, waf-2]
+    started: [waf-1]
+"""
+
+RETURN = r"""
+done:
+  description: What was done to go back, a line each.
+  returned: with O(action=back)
+  type: list
+  elements: str
+errors:
+  description: What could not be done, a line each.
+  returned: with O(action=back)
+  type: list
+  elements: str
+release:
+  description: The release of the good state; empty when none is kept.
+  returned: with O(action=back)
+  type: str
 """
 
 import contextlib  # noqa: E402

@@ -11,13 +11,29 @@ description:
   - Never fails because another run has the lock; that is returned as C(held), empty when this run has it.
   - Is no change of the host, and is not reported as one.
 options:
-  action: {type: str, required: true, choices: [take, give], description: Take the lock, or give it back.}
+  action: {type: str, required: true, choices: [take, give], description: "Take the lock, or give it back."}
   path: {type: path, required: true, description: The file.}
   holder: {type: dict, required: true, description: Who takes or gives it; C(run) tells one run from another.}
-  instead: {type: str, description: With C(take), the C(run) that may be replaced, because it is over.}
+  instead: {type: str, description: "With C(take), the C(run) that may be replaced, because it is over."}
 author: sls-hec-forwarder maintainers
 attributes:
   check_mode: {support: none}
+"""
+
+EXAMPLES = r"""
+- name: Take the host
+  sls_hec.appliance.sls_hec_forwarder_lock:
+    action: take
+    path: /run/sls-hec-forwarder.lock
+    holder: "{{ ansible_play_name | sls_hec.appliance.relay_holder }}"
+  register: lock
+"""
+
+RETURN = r"""
+held:
+  description: The holder that has the lock instead; empty when this run has it.
+  returned: success
+  type: dict
 """
 
 import contextlib  # noqa: E402

@@ -16,8 +16,22 @@ attributes:
   check_mode: {support: full}
 """
 
+EXAMPLES = r"""
+- name: Count the dead letters that are left
+  sls_hec.appliance.sls_hec_forwarder_left:
+    path: /var/lib/sls-hec-forwarder/waf-1
+  register: remains
+"""
+
+RETURN = r"""
+count:
+  description: How many files and links lie below the folder.
+  returned: success
+  type: int
+"""
+
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.relay_folders import Refused, count_left  # noqa: E402
+from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_folders import Refused, count_left  # noqa: E402
 
 
 def main() -> None:

@@ -18,11 +18,27 @@ attributes:
   check_mode: {support: full}
 """
 
+EXAMPLES = r"""
+- name: Create the folder for dead letters
+  sls_hec.appliance.sls_hec_forwarder_spools:
+    paths: [/srv/sls-hec-forwarder/waf-1]
+    user: sls-hec-forwarder
+    group: sls-hec-forwarder
+"""
+
+RETURN = r"""
+paths:
+  description: Folders that were made or given to the user.
+  returned: always
+  type: list
+  elements: str
+"""
+
 import grp  # noqa: E402
 import pwd  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.relay_folders import Refused, own_folder  # noqa: E402
+from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_folders import Refused, own_folder  # noqa: E402
 
 
 def main() -> None:

@@ -24,6 +24,25 @@ attributes:
   check_mode: {support: full}
 """
 
+EXAMPLES = r"""
+- name: Ask SLS and Splunk with the new settings
+  sls_hec.appliance.sls_hec_forwarder_check:
+    executable: /opt/sls-hec-forwarder/0.1.0-791536be/bin/sls-hec-forwarder
+    user: sls-hec-forwarder
+    environment: "{{ instance | sls_hec.appliance.relay_environment('/run/credentials') }}"
+    secrets: "{{ instance.secrets }}"
+    credentials: /run/credentials
+    state: /var/lib/sls-hec-forwarder
+"""
+
+RETURN = r"""
+lines:
+  description: What the check printed, also when it failed.
+  returned: when it ended
+  type: list
+  elements: str
+"""
+
 import contextlib  # noqa: E402
 import os  # noqa: E402
 import pwd  # noqa: E402

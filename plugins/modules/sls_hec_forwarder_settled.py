@@ -20,6 +20,20 @@ attributes:
   check_mode: {support: none}
 """
 
+EXAMPLES = r"""
+- name: Wait until the consumer is back at work
+  sls_hec.appliance.sls_hec_forwarder_settled:
+    instances: {waf-1: relay-1-waf-1}
+    timeout: 180
+"""
+
+RETURN = r"""
+waited:
+  description: Seconds that it took.
+  returned: success
+  type: int
+"""
+
 import json  # noqa: E402
 import time  # noqa: E402
 

@@ -19,6 +19,21 @@ attributes:
   diff_mode: {support: full}
 """
 
+EXAMPLES = r"""
+- name: Write settings
+  sls_hec.appliance.sls_hec_forwarder_files:
+    folders: {/etc/sls-hec-forwarder/instances: "0755"}
+    files: {/etc/sls-hec-forwarder/instances/waf-1.env: "HEC_INDEX=cloud\n"}
+"""
+
+RETURN = r"""
+paths:
+  description: Files and folders that differed.
+  returned: always
+  type: list
+  elements: str
+"""
+
 import contextlib  # noqa: E402
 import errno  # noqa: E402
 import os  # noqa: E402

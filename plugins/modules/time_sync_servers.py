@@ -23,6 +23,23 @@ attributes:
   diff_mode: {support: full}
 """
 
+EXAMPLES = r"""
+- name: Use these servers only
+  sls_hec.appliance.time_sync_servers:
+    path: /etc/chrony/chrony.conf
+    others: [/etc/chrony/sources.d/*.sources]
+    lines: [server ntp1.example.com iburst, server ntp2.example.com iburst]
+    replace: true
+"""
+
+RETURN = r"""
+diff:
+  description: Each file that differed, before and after.
+  returned: always
+  type: list
+  elements: dict
+"""
+
 import glob  # noqa: E402
 import re  # noqa: E402
 import tempfile  # noqa: E402
