@@ -1,8 +1,8 @@
-"""One consumer instance: wires the parts, answers signals, tells systemd how it is, stops in order.
+"""One consumer instance: wires the parts, handles signals, reports its state to systemd, stops in order.
 
 Stop order, each step bounded: readers stop pulling; senders deliver what is in flight; checkpoints are saved;
-the last heartbeat hands the shards over; then everything else ends. What could not be delivered in time is
-read again by the shards' next owner.
+the last heartbeat hands the shards over; then everything else ends. The next owner of a shard reads again
+what could not be delivered in time.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ from sls_hec_forwarder.wire.rules import Rules
 EXIT_OK = 0
 EXIT_FAILED = 1
 
-#: Longest time (seconds) between two looks at signals, threads and the watchdog.
+#: Longest time (seconds) between two checks of signals, threads and the watchdog.
 _TURN = 1.0
 _STATUS_INTERVAL = 10.0
-#: A main thread that did not turn for so long (seconds) hangs.
+#: The main thread counts as hanging if it has not turned for so long (seconds).
 _HANGS = 30.0
 #: First and longest pause (seconds) between two tries to join the group.
 _JOIN_RETRY = (1.0, 60.0)
-#: Time (seconds) for the senders to end once nothing is in flight that may still be sent.
+#: Time (seconds) for the senders to end, once nothing more may be sent.
 _SENDERS_END = 5.0
-#: Time (seconds) for a step of the start-up check to end; one that takes longer ends with the process.
+#: Time (seconds) for the current step of the start-up check to end; a longer one ends with the process.
 _CHECK_END = 0.2
-#: How often (seconds) to look at signals while joining, and how long that takes to end when it is aborted.
+#: How often (seconds) to check for signals while joining; and how long an aborted join may take to end.
 _LOOK = 0.1
 _ABORTED = 1.0
 
@@ -59,7 +59,7 @@ _log = logging.getLogger(__name__)
 
 
 class Service:
-    """Runs until SIGTERM or SIGINT, the end of a backfill, or a failure that only a restart can mend."""
+    """Runs until SIGTERM or SIGINT, the end of a backfill, or a failure that only a restart can fix."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
@@ -108,12 +108,12 @@ class Service:
         self._metrics.watch(self._health, self._outbox, self._alive)
 
     def run(self) -> int:
-        """The exit status. Must be called from the main thread, which alone receives signals.
+        """Run until the end; returns the exit status. Call it from the main thread, which alone gets signals.
 
-        Whatever it raises, what it started has been told to end by then, and no thread keeps the process.
+        Even if it raises, all that it started has been told to end, and no thread keeps the process alive.
         """
         with self._signals, ExitStack() as ends:
-            # The last is done first, each one whatever another raised.
+            # Run in reverse order, each one even if another raised.
             ends.callback(self._ended)
             ends.callback(self._notifier.close)
             ends.callback(self._metrics.close)
@@ -124,7 +124,7 @@ class Service:
             self._metrics.start()
             _log.info("encoder: %s", self._encoder)
             self._turn(0.0)
-            if self._stop.is_set():  # asked for while the program was loaded: nothing has begun
+            if self._stop.is_set():  # requested while the program was loading: nothing has begun
                 return EXIT_OK
             ends.callback(self._begin_end)
             self._checker.start()
@@ -134,7 +134,7 @@ class Service:
     # Life
 
     def _check(self) -> None:
-        """Say what is wrong from the start; beside the relay, which holds and retries all the same."""
+        """Log what is wrong from the start. The relay does not wait for this: it holds and retries anyway."""
         for finding in checks.check(self._settings):
             if finding.status in (checks.Status.FAILED, checks.Status.WARNING):
                 place = f" {finding.where}" if finding.where else ""
@@ -143,7 +143,7 @@ class Service:
                 return
 
     def _join(self) -> bool:
-        """Join the consumer group, however long that takes; False when asked to stop before."""
+        """Join the consumer group, however long that takes; False if asked to stop first."""
         trouble = "join_failing"
         pause, longest = _JOIN_RETRY
         while not self._stop.is_set():
@@ -161,7 +161,7 @@ class Service:
         return False
 
     def _try_to_join(self) -> bool:
-        """In a thread of its own, since signals and the watchdog do not wait for SLS; False when to stop."""
+        """Join in another thread, as signals and the watchdog cannot wait for SLS; False if asked to stop."""
         failures: list[BaseException] = []
 
         def start() -> None:
@@ -184,7 +184,7 @@ class Service:
         return True
 
     def _pause(self, seconds: float) -> None:
-        """Wait, but see to signals and the watchdog meanwhile."""
+        """Wait, while still handling signals and the watchdog."""
         until = time.monotonic() + seconds
         while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
             self._turn(left)
@@ -231,7 +231,7 @@ class Service:
         )
 
     def _alive(self) -> bool:
-        """The main thread turns, and the one that everything depends on runs once it was started."""
+        """Whether the main thread turns and the heartbeat thread, once it has begun, is running."""
         turning = time.monotonic() - self._turned < _HANGS
         return turning and (self._consumer.last_heartbeat is None or self._consumer.alive)
 
@@ -289,7 +289,7 @@ class Service:
 
 
 def rules(settings: Settings) -> Rules:
-    """What the encoder needs to know of the settings."""
+    """The settings that the encoder needs."""
     sls, hec, relay = settings.sls, settings.hec, settings.relay
     return Rules(
         source=hec.source or f"sls:{sls.project}/{sls.logstore}",
@@ -300,12 +300,12 @@ def rules(settings: Settings) -> Rules:
         include=relay.topics_include,
         exclude=relay.topics_exclude,
         unfold=relay.unfold,
-        # A server-side query regroups logs: a position in the answer names no event any more.
+        # A server-side query regroups logs: a position in the answer no longer identifies an event.
         identity=relay.identity and not sls.query and not sls.processor,
     )
 
 
 def spool(settings: Settings) -> Spool | None:
-    """Where dead letters go, if the settings name a place."""
+    """Where dead letters go, if the settings name a folder."""
     relay = settings.relay
     return Spool(Path(relay.spool_dir), relay.spool_bytes, settings.sls.consumer) if relay.spool_dir else None

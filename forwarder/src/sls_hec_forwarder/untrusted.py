@@ -1,7 +1,7 @@
-"""Numbers, JSON and texts that others chose: servers, whoever writes logs, files of other users.
+"""Numbers, JSON and texts from others: from servers, from those who write logs, from other users' files.
 
-Whatever the input, a function here returns what its name says or raises ValueError, and nothing else; its
-work and memory are in proportion to the input, which is bounded first. Times are read in `times`.
+Whatever the input, a function here returns what its name says or raises ValueError, nothing else. Its work
+and memory are in proportion to the input, whose size is limited first. Times are read in `times`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import math
 import re
 from typing import Any, Final, NoReturn
 
-#: Longest JSON (bytes). The largest answer is a list of the shards of a logstore, some 200 bytes for each.
+#: Longest JSON (bytes). The largest answer is the list of a logstore's shards, some 200 bytes for each.
 LONGEST_JSON: Final = 4 * 1024 * 1024
-#: Deepest nesting: more than events have (wire/unfold.py), and less than any interpreter's stack takes.
+#: Deepest nesting: more than events have (wire/unfold.py), and less than any interpreter's stack allows.
 DEEPEST_JSON: Final = 128
-#: Numbers of SLS are signed and have 64 bits.
+#: SLS uses signed 64-bit numbers.
 LARGEST: Final = 2**63 - 1
-_LONGEST_INTEGER: Final = 4300  # digits; that of CPython, where it has one
+_LONGEST_INTEGER: Final = 4300  # digits; CPython's own limit in the versions that have one
 _WHOLE: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _BRACKET: Final = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
@@ -44,32 +44,32 @@ def _nothing(_: str) -> None:
 
 
 _DECODER: Final = json.JSONDecoder(parse_float=_float, parse_int=_integer, parse_constant=_no_number)
-#: Has None for every number, which may be absurd then: for JSON of which only texts are looked at.
+#: Turns every number into None, so absurd numbers do no harm: for JSON of which only texts are used.
 TEXTS: Final = json.JSONDecoder(parse_float=_nothing, parse_int=_nothing, parse_constant=_nothing)
 
 
 def parse_json(
     data: bytes | str, *, longest: int = LONGEST_JSON, decoder: json.JSONDecoder = _DECODER
 ) -> Any:
-    """What the JSON says, numbers all finite; of equal names in an object the last one counts.
+    """The value of the JSON. All numbers are finite; if an object repeats a name, the last one counts.
 
-    Raises ValueError for anything else, for more than `longest` bytes, and for deeper nesting than any
-    answer or event has. With the decoder TEXTS every number is accepted, as None.
+    Raises ValueError for anything else, for more than `longest` bytes, and for deeper nesting than any answer
+    or event has. With the decoder TEXTS every number is accepted and becomes None.
     """
     if len(data) > longest:
         raise ValueError(f"more than {longest} bytes of JSON")
     try:
-        # As json.loads has it: with a byte order mark or not, and with halves of characters.
+        # Like json.loads: a byte order mark is optional, and lone surrogates are allowed.
         text = data if isinstance(data, str) else data.decode("utf-8-sig", "surrogatepass")
         check_depth(text)
         return decoder.decode(text)
     except (ValueError, RecursionError):
-        # Without the cause's text: on PyPy 7.3.11 it may hold half a character, and breaks who formats it.
+        # Without the cause's text: on PyPy 7.3.11 it may hold a lone surrogate, which breaks formatting.
         raise ValueError(f"no JSON, or none that is accepted: {data[:40]!r}") from None
 
 
 def check_depth(text: str) -> None:
-    """Raises ValueError when JSON is nested too deep for a parser that calls itself."""
+    """Raises ValueError when JSON is nested too deep for a recursive parser."""
     if text.count("[") + text.count("{") <= DEEPEST_JSON:  # nearly always
         return
     depth, quoted = 0, False
@@ -86,7 +86,7 @@ def check_depth(text: str) -> None:
 
 
 def whole_number(value: object, low: int = 0, high: int = LARGEST) -> int:
-    """A whole number from `low` to `high`, which is given as one or by its digits."""
+    """A whole number from `low` to `high`, from an integer or from its decimal digits."""
     if isinstance(value, int) and not isinstance(value, bool):
         number = value
     elif isinstance(value, str) and _WHOLE.fullmatch(value):
@@ -99,17 +99,17 @@ def whole_number(value: object, low: int = 0, high: int = LARGEST) -> int:
 
 
 def _shown(value: object) -> str:
-    """A few characters of it: Python refuses to print numbers of very many digits."""
+    """A short form of it for messages: Python refuses to print numbers with very many digits."""
     if isinstance(value, (int, float)) and not -LARGEST <= value <= LARGEST:
         return "a number that is too large"
     return plain(f"{value!r:.40}" if isinstance(value, (int, float, str)) else type(value).__name__)
 
 
 def plain(text: str, longest: int | None = None) -> str:
-    """`text` as one line that every terminal, file and encoder takes: all that does not print is escaped.
+    """`text` as one line that is safe for any terminal, file and encoder: what cannot be printed is escaped.
 
-    That is control characters and escape sequences, characters without width or that turn the direction of
-    writing, line separators and halves of characters. It is cut after `longest` characters; "..." tells so.
+    These are control characters and escape sequences, characters without width or that change the direction
+    of writing, line separators and lone surrogates. After `longest` characters the text is cut, with "...".
     """
     shown = text if longest is None else text[:longest]
     if not shown.isprintable():

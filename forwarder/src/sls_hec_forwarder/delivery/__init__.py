@@ -1,1 +1,1 @@
-"""From encoded chunks to checkpoints: leases, pulls, batches, bytes in flight. Knows neither SLS nor HEC."""
+"""From encoded chunks to checkpoints: leases, pulls, batches, bytes in flight. Independent of SLS and HEC."""

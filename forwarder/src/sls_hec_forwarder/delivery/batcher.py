@@ -1,4 +1,4 @@
-"""Joins chunks into batches by size and age, and takes batches apart again. No locks, no clock."""
+"""Joins chunks into batches by size and age, and splits batches again. No locks, no clock."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import zstd
 
 from sls_hec_forwarder.delivery.lease import Pull
 
-# Fast: on envelopes a quarter is left at less than half the cost of zlib's level 1.
+# Fast: it shrinks envelopes to a quarter, at less than half the cost of zlib's level 1.
 _LEVEL: Final = -1
 
 
 class Piece:
     """One chunk of one pull, or a part of one: envelopes joined by LF.
 
-    `size` is the bytes that count as in flight; the parts of a chunk have together the size of the chunk.
-    `original` is a single event as it was before its index was changed.
+    `size`: bytes that count as in flight; the sizes of a chunk's parts add up to the size of the chunk.
+    `original`: a single event as it was before its index was changed.
     """
 
     __slots__ = ("added", "body", "events", "original", "pull", "size")
@@ -31,7 +31,7 @@ class Piece:
         self.original: bytes | None = None
 
     def cut(self, events: int) -> Piece:
-        """Keep the first `events`, return the others; neither may be left with none."""
+        """Keep the first `events` and return the rest; neither part may be empty."""
         end = -1
         for _ in range(events):
             end = self.body.index(b"\n", end + 1)
@@ -45,7 +45,7 @@ class Piece:
 
 
 class _Packed(NamedTuple):
-    """A batch's body compressed, and how it was made of the pieces."""
+    """A batch's compressed body, and how to split it into its pieces again."""
 
     data: bytes
     lengths: list[int]
@@ -53,7 +53,7 @@ class _Packed(NamedTuple):
 
 
 class Case:
-    """A batch that is refused while others pass; its parts share it. `left`: events that are not through."""
+    """A batch that is refused while others pass, shared by its parts. `left`: events not yet settled."""
 
     __slots__ = ("begun", "left", "passed", "subject")
 
@@ -67,10 +67,9 @@ class Case:
 class Batch:
     """Pieces that travel in one request.
 
-    Its history goes with it and its parts: `attempts` counts the requests that did not get it through,
-    `isolated` the events that were taken out because they were refused, `unacked` how often it was accepted
-    without being acknowledged, `refused` the refusals that were its own fault. While it is packed it has no
-    body and cannot be taken apart.
+    It keeps its history and passes it to its parts: `attempts` counts the requests that failed, `isolated`
+    the refused events that were taken out, `unacked` how often it was accepted but not acknowledged,
+    `refused` the refusals that were its own fault. While it is packed it has no body and cannot be split.
     """
 
     __slots__ = ("_packed", "attempts", "case", "isolated", "mark", "pieces", "refused", "unacked")
@@ -81,7 +80,7 @@ class Batch:
         self.isolated = isolated
         self.unacked = 0
         self.refused = 0
-        #: What had passed where it was refused last.
+        #: The endpoint that refused it last, and how many batches had passed there by then.
         self.mark: tuple[str, int] | None = None
         self.case: Case | None = None
         self._packed: _Packed | None = None
@@ -101,16 +100,16 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """Bytes that count as in flight for it."""
+        """Bytes of it that count as in flight."""
         return sum(piece.size for piece in self.pieces)
 
     @property
     def raw_size(self) -> int:
-        """As `size`, whether packed or not."""
+        """The `size` that it has unpacked."""
         return self.size if self._packed is None else sum(self._packed.sizes)
 
     def pack(self) -> None:
-        """Keep it compressed, while nobody is expected to ask for its body soon."""
+        """Compress it, for a time in which its body is not expected to be needed."""
         if self._packed is not None:
             return
         lengths = [len(piece.body) for piece in self.pieces]
@@ -135,12 +134,12 @@ class Batch:
 
     @property
     def suspended(self) -> bool:
-        """Some shard in it may belong to another consumer by now: do not send yet."""
+        """Whether another consumer may own one of its shards now: do not send it yet."""
         return any(piece.pull.lease.suspended for piece in self.pieces)
 
     @property
     def revoked(self) -> bool:
-        """Nothing in it is ours any more."""
+        """Whether all of its leases are revoked."""
         return all(piece.pull.lease.revoked for piece in self.pieces)
 
     def split_revoked(self) -> Batch | None:
@@ -153,7 +152,7 @@ class Batch:
         return self._part(gone)
 
     def event(self, number: int) -> tuple[bytes, bool]:
-        """The envelope of that number (from 0), and whether its index was changed already."""
+        """The envelope with that number (from 0), and whether its index was changed before."""
         for piece in self.pieces:
             if number < piece.events:
                 return piece.body.split(b"\n", number + 1)[number], piece.original is not None
@@ -161,7 +160,7 @@ class Batch:
         raise IndexError("no such event")
 
     def cut(self, events: int) -> Batch:
-        """Keep the first `events` (0 to all), return the others as a batch of their own."""
+        """Keep the first `events` (from 0 to all) and return the rest as another batch."""
         kept: list[Piece] = []
         left = events
         for number, piece in enumerate(self.pieces):
@@ -198,7 +197,7 @@ class Batcher:
         self._waiting_bytes += len(piece.body) + 1
 
     def hurry(self) -> None:
-        """What waits now is ready, whatever its age."""
+        """Make all pieces that wait now ready, whatever their age."""
         self._hurried = len(self._waiting)
 
     def due_in(self, now: float) -> float | None:

@@ -1,9 +1,9 @@
 """The right to read one shard, and how far its events have been delivered.
 
-A lease is *held* from assignment until it is revoked. While its fence is closed (no heartbeat got through for
-the group's time-out, so another consumer may own the shard by now) it is *suspended*: nothing is sent for
-it and nothing is saved, but nothing is thrown away either, because the next heartbeat may say that the shard
-is still ours. A revoked lease never comes back: what is in flight is dropped, the next owner reads it again.
+A lease is *held* from assignment until it is revoked. While its fence is closed (no heartbeat has succeeded
+for so long that another consumer may own the shard) it is *suspended*: nothing of it is sent or saved, but
+nothing is thrown away either, because the next heartbeat may show that the shard is still ours. A revoked
+lease never comes back: what is in flight is dropped, and the next owner reads it again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from sls_hec_forwarder.delivery.unsaved import Unsaved
 class Fence:
     """Closes when no heartbeat has succeeded for `timeout` seconds; shared by the leases of a process.
 
-    The time that counts is when a heartbeat was *sent*: the server cannot have counted from later than its
-    arrival, so the fence never stays open longer than the server's own patience.
+    The time counts from when a heartbeat was *sent*. The server counts from its arrival, which is not
+    earlier, so the fence never stays open longer than the server waits.
     """
 
     def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,7 +33,7 @@ class Fence:
         self._renewed = max(self._renewed, sent_at)
 
     def close(self) -> None:
-        """Closed until the next heartbeat is answered: the group that held the shards is gone."""
+        """Close it until the next heartbeat is answered: the group that held the shards is gone."""
         self._renewed = float("-inf")
 
     def is_open(self) -> bool:
@@ -41,16 +41,16 @@ class Fence:
 
 
 class Committed(NamedTuple):
-    """A place up to which everything is delivered: its cursor, and the bytes that the lease read up to it."""
+    """A cursor up to which everything is delivered, and how many bytes the lease had read up to there."""
 
     cursor: str
     position: int
 
 
 class Pull:
-    """One answer of PullLogs on its way: done when all of its chunks are delivered.
+    """One answer of PullLogs in delivery: done when all of its chunks are delivered.
 
-    `position` is the number of bytes that the lease has read up to its end.
+    `position` is how many bytes the lease had read up to the end of this pull.
     """
 
     __slots__ = ("_chunks_left", "lease", "next_cursor", "position", "started")
@@ -63,12 +63,12 @@ class Pull:
         self._chunks_left = chunks
 
     def chunk_split(self) -> None:
-        """One chunk travels in two parts from now on; each is delivered by itself."""
+        """One chunk was split in two; each part is delivered by itself."""
         with self.lease._lock:
             self._chunks_left += 1
 
     def chunk_delivered(self) -> None:
-        """One chunk more is at its destination: accepted, acknowledged where asked for, or dead-lettered."""
+        """One more chunk is settled: accepted (and acknowledged, if asked for) or saved as dead letters."""
         with self.lease._lock:
             if not self._chunks_left:
                 raise AssertionError(f"shard {self.lease.shard}: more chunks delivered than were registered")
@@ -85,9 +85,9 @@ class Lease:
     """One shard held by this process. Thread-safe.
 
     `committed` is the checkpoint: the cursor up to which every event was delivered. It moves only over pulls
-    that are done *and* whose predecessors are done. What was read beyond the checkpoint that is *saved*
-    counts in `unsaved`, which the leases of a process share. `term` is that of the membership: of two leases
-    of one shard, the one with the higher term is the later.
+    that are done *and* whose predecessors are done. Bytes read beyond the *saved* checkpoint count in
+    `unsaved`, which all leases of a process share. `term` comes from the membership: of two leases of one
+    shard, the one with the higher term is the later.
     """
 
     def __init__(
@@ -101,9 +101,9 @@ class Lease:
         self._read = 0  # bytes, by all pulls
         self._saved = 0  # the position of the saved checkpoint
         self._unsaved_since: float | None = None  # when the first pull beyond that was answered
-        self._next_since: float | None = None  # the same of the checkpoint that is being saved
+        self._next_since: float | None = None  # the same for the checkpoint being saved
         self._pulls: deque[Pull] = deque()
-        #: When the checkpoint last moved, on the fence's clock; None before the first time.
+        #: When the checkpoint last moved, on the fence's clock; None if it has not moved yet.
         self.last_advance: float | None = None
         self._revoked = False
         self._lock = threading.RLock()
@@ -111,9 +111,9 @@ class Lease:
         self._unsaved.join()
 
     def begin(self, next_cursor: str, chunks: int, started: float, size: int = 0) -> Pull:
-        """Register the pull that ends at `next_cursor`, in the order of the shard.
+        """Register the pull that ends at `next_cursor`. Call it in the order of the shard.
 
-        `chunks` may be 0 (an empty or fully filtered pull), which moves the checkpoint by itself.
+        `chunks` may be 0 (an empty or fully filtered pull); such a pull is done at once.
         `started` is the monotonic time at which the pull was answered, `size` the bytes of its chunks.
         """
         with self._lock:
@@ -146,13 +146,13 @@ class Lease:
     # What is saved
 
     def checkpoint(self) -> Committed:
-        """What is to be saved now; `saved` is told when it is, before this is called again."""
+        """The checkpoint to save now; call `saved` once that is done, before calling this again."""
         with self._lock:
             self._next_since = self._pulls[0].started if self._pulls else None
             return self._committed
 
     def saved(self, checkpoint: Committed) -> None:
-        """What `checkpoint` gave last is saved: a crash does not repeat what is before it."""
+        """The last result of `checkpoint` is saved: a crash does not repeat anything before it."""
         with self._lock:
             if not self._revoked:
                 self._unsaved.change(self._saved - checkpoint.position)
@@ -161,22 +161,22 @@ class Lease:
 
     @property
     def unsaved_bytes(self) -> int:
-        """Bytes that were read beyond the saved checkpoint."""
+        """Bytes read beyond the saved checkpoint."""
         return self._read - self._saved
 
     def may_pull(self, now: float) -> bool:
-        """Whether what is unsaved leaves room for another pull; `now` is of the clock of `started`."""
+        """Whether the unsaved bytes leave room for another pull; `now` is on the same clock as `started`."""
         with self._lock:
             age = 0.0 if self._unsaved_since is None else now - self._unsaved_since
             return self._unsaved.allows(self._read - self._saved, age)
 
     @property
     def should_save(self) -> bool:
-        """The checkpoint should be saved ahead of time, so that there is room for other pulls."""
+        """Whether to save the checkpoint early, to make room for other pulls."""
         with self._lock:
             return self._unsaved.hurries(self._read - self._saved, self._committed.position - self._saved)
 
-    # On its way
+    # What is in flight
 
     @property
     def pulls_in_flight(self) -> int:
@@ -185,12 +185,12 @@ class Lease:
 
     @property
     def oldest_started(self) -> float | None:
-        """When the oldest pull that is not delivered yet was answered, or None."""
+        """When the oldest undelivered pull was answered, or None."""
         with self._lock:
             return self._pulls[0].started if self._pulls else None
 
     def revoke(self) -> None:
-        """End the lease: nothing of it is sent or saved any more."""
+        """End the lease: nothing more of it is sent or saved."""
         with self._lock:
             if not self._revoked:
                 self._unsaved.leave(self._read - self._saved)
@@ -203,15 +203,15 @@ class Lease:
 
     @property
     def suspended(self) -> bool:
-        """Held, but it cannot be told whether still ours: wait."""
+        """Whether it is held but may have passed to another consumer: wait."""
         return not self._revoked and not self._fence.is_open()
 
     @property
     def active(self) -> bool:
-        """Events of this shard may be sent, and its checkpoint saved, now."""
+        """Whether events of this shard may be sent, and its checkpoint saved, now."""
         return not self._revoked and self._fence.is_open()
 
     def wait_settled(self, timeout: float) -> bool:
-        """Wait until nothing is in flight, or the lease is revoked; False when `timeout` seconds ran out."""
+        """Wait until nothing is in flight or the lease is revoked; False if not within `timeout` seconds."""
         with self._settled:
             return self._settled.wait_for(lambda: not self._pulls or self._revoked, timeout)

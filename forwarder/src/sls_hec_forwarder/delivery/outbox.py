@@ -1,7 +1,7 @@
 """The bounded queue between shard readers and senders.
 
-Its bound is what keeps the process's memory flat: a reader that cannot put does not pull, and SLS, whose
-retention is days, is the queue. Bytes count from `put` until the batch is delivered or dropped.
+Its bound keeps the process's memory flat: a reader that cannot put does not pull, and the logs wait in SLS,
+which keeps them for days. Bytes count from `put` until the batch is delivered or dropped.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from sls_hec_forwarder.delivery.lease import Pull
 class Outbox:
     """Thread-safe: many readers put, many senders take; every wait is bounded by its `timeout` (seconds).
 
-    What a sender takes it gives back in one of three ways, in whole or in parts: `delivered`, `dropped`, or
-    `put_back` to be taken again later, by whichever sender comes first.
+    A sender settles what it takes, whole or in parts, in one of three ways: `delivered`, `dropped`, or
+    `put_back`, after which any sender may take it again.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Outbox:
 
     @property
     def bytes_in_flight(self) -> int:
-        """Bytes put and neither delivered nor dropped."""
+        """Bytes that were put and are neither delivered nor dropped."""
         return self._in_flight
 
     @property
@@ -52,10 +52,10 @@ class Outbox:
         return self._closed
 
     def put(self, pull: Pull, body: bytes, events: int, timeout: float) -> bool:
-        """Queue one chunk of `pull`; False when there was no room in time or the outbox is closed.
+        """Queue one chunk of `pull`; False if there was no room in time or the outbox is closed.
 
-        There is room while less than `max_bytes` is in flight, so the last chunk may exceed the bound: a
-        large chunk must not wait for ever behind small ones that still fit.
+        There is room while less than `max_bytes` is in flight, so the last chunk may exceed the bound.
+        Otherwise a large chunk could wait for ever while small ones that still fit go first.
         """
         with self._room:
             self._room.wait_for(lambda: self._closed or self._in_flight < self.max_bytes, timeout)
@@ -67,13 +67,13 @@ class Outbox:
             return True
 
     def hurry(self) -> None:
-        """What is queued now is sent at once, whatever its age: a shard is being handed over."""
+        """Send what is queued now at once, whatever its age: a shard is being handed over."""
         with self._work:
             self._batcher.hurry()
             self._work.notify()
 
     def take(self, timeout: float) -> Batch | None:
-        """The next batch that is ready, or None when none became ready in time or the outbox is closed."""
+        """The next batch that is ready; None if none became ready in time or the outbox is closed."""
         deadline = self._clock() + timeout
         with self._work:
             while not self._closed:
@@ -85,7 +85,7 @@ class Outbox:
                     return batch
                 left = deadline - now
                 if left <= 0:
-                    self._work.notify()  # so that somebody else waits for what is due next
+                    self._work.notify()  # another sender has to wait for the next one now
                     return None
                 self._work.wait(left if due is None else min(left, due))
             return None
@@ -103,9 +103,9 @@ class Outbox:
         return self._batcher.cut()
 
     def keep(self, batch: Batch) -> None:
-        """`batch` is accepted but not acknowledged: compress it if bytes in flight are short.
+        """`batch` is accepted but not acknowledged: compress it if the bytes in flight are near their bound.
 
-        Else the bound, divided by the time to an acknowledgement, would be all the throughput there is.
+        Otherwise throughput could not exceed the bound divided by the time that an acknowledgement takes.
         """
         if self._in_flight <= self.max_bytes // 2:
             return
@@ -116,7 +116,7 @@ class Outbox:
             self._room.notify_all()
 
     def put_back(self, batch: Batch, delay: float) -> None:
-        """`batch` is to be taken again, `delay` seconds from now at the earliest."""
+        """Offer `batch` again, at the earliest in `delay` seconds."""
         before = batch.size
         batch.unpack()
         with self._work:
@@ -125,13 +125,13 @@ class Outbox:
             self._work.notify()
 
     def delivered(self, batch: Batch) -> None:
-        """Every event of `batch` is at its destination: checkpoints may pass it."""
+        """Every event of `batch` is settled: checkpoints may move past it."""
         for piece in batch.pieces:
             piece.pull.chunk_delivered()
         self._release(batch)
 
     def dropped(self, batch: Batch) -> None:
-        """`batch` belongs to revoked leases and is forgotten; the next owner reads it again."""
+        """Forget `batch`, whose leases are revoked; the next owner reads it again."""
         self._release(batch)
 
     def _release(self, batch: Batch) -> None:
@@ -140,7 +140,7 @@ class Outbox:
             self._room.notify_all()
 
     def close(self) -> None:
-        """Wake and refuse everybody; what is queued stays undelivered."""
+        """Wake and refuse all threads; what is queued stays undelivered."""
         with self._lock:
             self._closed = True
             self._room.notify_all()

@@ -1,1 +1,1 @@
-"""Everything that speaks to the Splunk HTTP Event Collector: its calls (`api`), and delivery (`send`)."""
+"""Everything that speaks to the Splunk HTTP Event Collector: its calls (`api`) and delivery (`send`)."""

@@ -1,1 +1,1 @@
-"""HTTP/1.1 exchanges with the outside, each bounded in time and size: what every client of the relay uses."""
+"""HTTP/1.1 exchanges, each bounded in time and size. Every client of the relay uses them."""

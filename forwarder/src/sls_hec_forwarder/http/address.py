@@ -19,17 +19,17 @@ class Address:
 
     @classmethod
     def of(cls, url: str) -> Address:
-        """Of an http or https URL. Raises ValueError for another kind of URL."""
+        """The address in an http or https URL. Raises ValueError for any other kind of URL."""
         return cls(*address_of(url))
 
     @property
     def authority(self) -> str:
-        """Whom a proxy is to connect to."""
+        """`host:port`, as a proxy is asked to connect to it."""
         return _with_port(self.host, self.port)
 
     @property
     def absolute(self) -> str:
-        """The beginning of a URL, as a proxy without a tunnel wants it."""
+        """The first part of the full URL that a proxy needs when it opens no tunnel."""
         return f"http://{self.authority.removesuffix(':80')}"
 
     @property
@@ -38,12 +38,12 @@ class Address:
 
     @property
     def name(self) -> str:
-        """The host as TLS and HTTP servers know it."""
+        """The server's name for TLS and for the Host header."""
         return server_name(self.host)
 
 
 def address_of(url: str) -> tuple[bool, str, int]:
-    """Whether TLS is spoken, host and port. Raises ValueError."""
+    """Whether the URL uses TLS, its host and its port. Raises ValueError."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected http://host:port or https://host:port")
@@ -57,7 +57,7 @@ def _with_port(host: str, port: int) -> str:
 
 @dataclass(frozen=True)
 class Proxy:
-    """An HTTP proxy; `authorization` is the value of its header, or empty."""
+    """An HTTP proxy; `authorization` is the value of the Proxy-Authorization header, or empty."""
 
     host: str
     port: int
@@ -65,7 +65,7 @@ class Proxy:
 
     @classmethod
     def parse(cls, url: str, port: int = 3128) -> Proxy:
-        """`port` is the one of a URL that names none. Raises ValueError."""
+        """`port` is used when the URL names none. Raises ValueError."""
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError("expected http://host:port or http://user:password@host:port")

@@ -1,4 +1,4 @@
-"""Answers as `http.client` parses them, with what it is lenient about taken strictly."""
+"""Answers as `http.client` parses them, but strict where it is lenient."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Final
 
 from sls_hec_forwarder.http.wire import Wire
 
-#: Interim answers (1xx) before the one that counts. A server needs one or two.
+#: Most interim answers (1xx) before the final one. A server needs one or two.
 INTERIM: Final = 5
-#: All heads of an answer together, in bytes; what the reader holds beyond is at most its buffer.
+#: Most bytes for all heads of an answer together; the reader may hold one buffer more than that.
 HEAD_BYTES: Final = 64 * 1024
 
 _PIECE: Final = 256 * 1024
@@ -21,9 +21,9 @@ _LENGTH: Final = re.compile(r"[0-9]{1,15}")
 
 @dataclass(frozen=True)
 class Response:
-    """An answer, whatever its status. Names of `headers` are in lower case; `cookies` are its Set-Cookie.
+    """An answer of any status. Header names are in lower case; `cookies` are the Set-Cookie values.
 
-    `cut`: the body is longer than it may be, and `body` is no more than its beginning.
+    `cut`: the body was longer than allowed, and `body` is only its beginning.
     """
 
     status: int
@@ -35,13 +35,13 @@ class Response:
 
     @property
     def encoding(self) -> str:
-        """The Content-Encoding; empty when there is none, which is all that is ever asked for."""
+        """The Content-Encoding; empty when there is none. The relay never asks for one."""
         found = self.headers.get("content-encoding", "").strip().lower()
         return "" if found == "identity" else found
 
 
 class StrictResponse(http.client.HTTPResponse):
-    """Made by an HTTPConnection whose `sock` is a Wire, or for a Wire."""
+    """Reads from a Wire, given directly or as the `sock` of an HTTPConnection."""
 
     _interim = 0
     _wire: Wire
@@ -57,13 +57,13 @@ class StrictResponse(http.client.HTTPResponse):
             self._interim += 1
             if status == 101 or self._interim > INTERIM:
                 raise http.client.HTTPException(f"{self._interim} interim answers, the last one {status}")
-            status = http.client.CONTINUE  # the only one that http.client knows not to be the answer
+            status = http.client.CONTINUE  # the only interim status that http.client skips
         return version, status, reason
 
     def begin(self) -> None:
-        """Read the head. Raises HTTPException, also where it does not say clearly how long the body is."""
+        """Read the head. Raises HTTPException, also when the length of the body is not clear from it."""
         super().begin()
-        if self._wire.ended:  # http.client takes the end of the connection for that of the head
+        if self._wire.ended:  # http.client takes a closed connection for the end of the head
             raise http.client.HTTPException("closed within the head of the answer")
         lengths = set(self._values("content-length"))
         if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
@@ -72,7 +72,7 @@ class StrictResponse(http.client.HTTPResponse):
         if codings:
             if [each.lower() for each in codings] != ["chunked"]:
                 raise http.client.HTTPException("a Transfer-Encoding other than chunked")
-            if lengths:  # RFC 9112 6.3: the connection is not to be trusted after that
+            if lengths:  # RFC 9112 6.3: do not reuse the connection after that
                 self.will_close = True
 
     def _values(self, name: str) -> list[str]:
@@ -80,7 +80,7 @@ class StrictResponse(http.client.HTTPResponse):
         return [part.strip() for line in found for part in line.split(",")]
 
     def body(self, limit: int) -> tuple[bytes, bool]:
-        """The body, and whether it is cut because it is longer than `limit` bytes. Raises HTTPException."""
+        """The body, and whether it was cut at `limit` bytes. Raises HTTPException."""
         if self.length is not None:
             if self.length > limit:
                 return b"", True
@@ -90,11 +90,11 @@ class StrictResponse(http.client.HTTPResponse):
         left = limit + 1
         while left > 0:
             size = min(left, _PIECE)
-            # Chunks of one byte each are six on the wire; nobody sends many of them.
+            # A chunk of one byte takes six on the wire, but no server sends many of those.
             self._wire.budget = 2 * size + HEAD_BYTES
             piece = self.read(size)
             if not piece:
                 return b"".join(pieces), False
             pieces.append(piece)
             left -= len(piece)
-        return pieces[0][:limit], True  # the rest is not worth another copy of all of it
+        return pieces[0][:limit], True  # joining the rest would only copy everything again

@@ -1,10 +1,10 @@
-"""One keep-alive HTTP connection to one server. Used by one thread at a time; `abort` is for the others.
+"""One keep-alive HTTP connection to one server. One thread at a time uses it; any thread may call `abort`.
 
-On `http.client`, because an exchange costs the relay several times more CPU through requests or urllib3
-(`bench/clients.py` has the numbers), and nothing of theirs is needed: retries, redirects and pools are
-decided elsewhere or unwanted.
+Built on `http.client`, because an exchange through requests or urllib3 costs several times more CPU
+(`bench/clients.py` has the numbers) and the relay needs none of their features: retries and pools are decided
+elsewhere, and redirects are not followed.
 
-Every exchange has one deadline, from the look-up of the name to the last byte of the answer, and a size.
+Every exchange has one deadline, from looking up the name to the last byte of the answer, and a size limit.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from sls_hec_forwarder.http.wire import Wire
 
 # Splunk closes connections that are idle for 12 s when it is busy (busyKeepAliveIdleTimeout in inputs.conf).
 IDLE_SECONDS: Final = 8.0
-# A connection is left for a new one after this time, so that load balancers see new hosts behind them.
+# A connection is replaced after this time, so that a load balancer can spread the load over new hosts.
 AGE_SECONDS: Final = 300.0
-# A name has few addresses and each is tried: one that swallows packets must not use up the whole patience.
+# All addresses of a name are tried in turn: one that drops packets must not use up the whole deadline.
 CONNECT_SECONDS: Final = 10.0
 ANSWER_BYTES: Final = 64 * 1024
 
-# OpenSSL's reasons for a TLS failure that stays until somebody changes a certificate, a file or a port.
+# OpenSSL's reasons for TLS failures that last until somebody changes a certificate, a file or a port.
 _OPERATOR_REASONS: Final = (
     "CERTIFICATE",
     "UNKNOWN_CA",
@@ -55,7 +55,7 @@ _OPERATOR_REASONS: Final = (
 
 
 class NoAnswer(TransientError):
-    """No complete answer came. `sent`: the request, or part of it, may have arrived."""
+    """There was no complete answer. `sent`: the request, or part of it, may have arrived."""
 
     def __init__(self, cause: BaseException, sent: bool) -> None:
         super().__init__(describe(cause))
@@ -64,38 +64,38 @@ class NoAnswer(TransientError):
 
     @property
     def operator(self) -> bool:
-        """TLS and its files, or the other end speaks no TLS: it stays so until somebody changes something."""
+        """Whether it will fail until somebody changes something, such as a TLS file or a port without TLS."""
         return is_operator_fault(self.cause)
 
     @property
     def untrusted(self) -> bool:
-        """The server's certificate was refused."""
+        """Whether the server's certificate was refused."""
         return isinstance(self.cause, ssl.SSLCertVerificationError)
 
     @property
     def late(self) -> bool:
-        """The time was up."""
+        """Whether the deadline passed."""
         return isinstance(self.cause, (socket.timeout, TimeoutError))
 
 
 class Aborted(OSError):
-    """`abort` was called: the relay stops."""
+    """`abort` was called, because the relay is stopping."""
 
 
 class ProxyRefused(OSError):
     """The proxy did not open the tunnel."""
 
     def __init__(self, status: int) -> None:
-        # 407 is what it should say to a wrong password (RFC 9110 15.5.8); tinyproxy says 401.
+        # RFC 9110 15.5.8 asks for 407 after a wrong password; tinyproxy answers 401.
         why = ", it wants another user and password" if status in (401, 407) else ""
         super().__init__(f"the proxy refused the tunnel (HTTP {status}{why})")
         self.status = status
 
 
 class Connection:
-    """Opens by itself when needed. `timeout` (seconds) is for each exchange as a whole, connecting included.
+    """Opens itself when needed. `timeout` (seconds) is for each exchange as a whole, connecting included.
 
-    After `idle` seconds without an exchange a connection is not trusted any more, but replaced.
+    A connection that has been idle for `idle` seconds is replaced, as the server may have closed it.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Connection:
         self._used = 0.0
         self._leave_at = 0.0
         self._aborted = False
-        #: How often a connection was made.
+        #: How many connections were made.
         self.opened = 0
 
     def __enter__(self) -> Connection:
@@ -132,9 +132,9 @@ class Connection:
         self.close()
 
     def open(self) -> None:
-        """Have a connection that can be used; `exchange` does this too. Raises NoAnswer.
+        """Make sure that there is a usable connection; `exchange` does this too. Raises NoAnswer.
 
-        To be followed by an exchange at once: time that it takes to connect is part of that.
+        Call `exchange` right after it: the time to connect counts towards that exchange.
         """
         deadline = Deadline(self._timeout, self._clock)
         before = self.opened
@@ -153,7 +153,7 @@ class Connection:
     ) -> Response:
         """One request and its answer, of whose body no more than `limit` bytes are read.
 
-        Redirects are answers. Raises NoAnswer.
+        A redirect is returned as the answer it is, not followed. Raises NoAnswer.
         """
         deadline, self._begun = self._begun or Deadline(self._timeout, self._clock), None
         wire = self._ready(deadline)
@@ -176,7 +176,7 @@ class Connection:
         try:
             _send(wire, method, path, body, every)
         except (BrokenPipeError, ConnectionResetError) as error:
-            broken = error  # a server that refuses a body answers before it has read it, and closes
+            broken = error  # a server that refuses a body may answer and close before it has read it
         answer = StrictResponse(wire, method=method)
         try:
             answer.begin()
@@ -220,7 +220,7 @@ class Connection:
         return Aborted() if self._aborted else error
 
     def _closed_by_peer(self) -> bool:
-        """Whether there is something to read where no answer is due: the other side has closed."""
+        """Whether there is something to read although no answer is due: the server has closed."""
         assert self._sock is not None
         return _readable(self._sock, 0.0)
 
@@ -244,7 +244,7 @@ class Connection:
         return wire
 
     def _dial(self, host: str, port: int, deadline: Deadline) -> socket.socket:
-        """A connected socket to one of the addresses of `host`, within a family in random order."""
+        """A socket connected to one of the addresses of `host`, tried in random order within each family."""
         found = resolve(host, port, deadline, lambda: self._aborted)
         families = list(dict.fromkeys(each[0] for each in found))
         found.sort(key=lambda each: (families.index(each[0]), self._rng.random()))
@@ -278,20 +278,20 @@ class Connection:
             raise ProxyRefused(answer.status)
 
     def _watch(self, sock: socket.socket) -> None:
-        """From now on `abort` ends waits on `sock`."""
+        """From now on `abort` ends any wait on `sock`."""
         self._sock = sock
         if self._aborted:
             raise Aborted
 
     def abort(self) -> None:
-        """End what the connection waits for, now and for ever. From any thread."""
+        """End the exchange in progress and refuse all later ones. From any thread."""
         self._aborted = True
         sock = self._sock
         if sock is not None:
             try:
-                # Not SSLSocket.shutdown, which takes the TLS state away under the reader's feet.
+                # Not SSLSocket.shutdown, which would remove the TLS state that the reading thread still uses.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
-            except OSError:  # not connected, or closed meanwhile: nobody waits on it
+            except OSError:  # not connected, or closed in the meantime: nobody waits on it
                 return
 
     @property
@@ -299,7 +299,7 @@ class Connection:
         return self._wire is not None
 
     def close(self) -> None:
-        """Close if open; the next exchange opens again."""
+        """Close it if it is open; the next exchange opens it again."""
         self._wire = None
         if self._sock is not None:
             self._sock.close()
@@ -307,7 +307,7 @@ class Connection:
 
 
 def _send(wire: Wire, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> None:
-    # A new one each time: only the way it writes a request is wanted, not what it knows of a connection.
+    # A new one each time: it is used only to write a request, so it must keep no state.
     writer = http.client.HTTPConnection("", 0)
     writer.sock = wire
     writer.auto_open = 0
@@ -315,12 +315,12 @@ def _send(wire: Wire, method: str, path: str, body: bytes, headers: Mapping[str,
 
 
 def _await_verdict(sock: ssl.SSLSocket, handshake: float) -> None:
-    """Hear what the server says of our certificate, or of having none, before anything is sent.
+    """Before anything is sent, wait for the server's verdict on our certificate, or on our having none.
 
-    In TLS 1.3 the client's part of the handshake is over before the server has judged it (RFC 8446 4.4.2).
-    Its alert would be lost in the reset that follows when the server closes without reading our request.
-    A server that is content mostly says so too, by sending session tickets; one that is silent is waited for
-    as long as the `handshake` took (seconds), and not beyond a second.
+    In TLS 1.3 the client finishes its handshake before the server has checked it (RFC 8446 4.4.2).
+    The server's alert would be lost in the reset that follows when it closes without reading our request.
+    A server that accepts us usually sends session tickets, which show it. For one that stays silent we wait
+    as long as the `handshake` took (seconds), at most one second.
     """
     if sock.version() != "TLSv1.3" or not _readable(sock, min(handshake, 1.0)):
         return
@@ -329,7 +329,7 @@ def _await_verdict(sock: ssl.SSLSocket, handshake: float) -> None:
             raise ConnectionResetError(errno.ECONNRESET, "closed after the TLS handshake")
         raise http.client.BadStatusLine("bytes before any request")
     except ssl.SSLWantReadError:
-        return  # it was tickets, and they are read now
+        return  # it was session tickets, which have now been read
 
 
 def _readable(sock: socket.socket, timeout: float) -> bool:
@@ -339,7 +339,7 @@ def _readable(sock: socket.socket, timeout: float) -> bool:
 
 
 def is_operator_fault(error: BaseException) -> bool:
-    """Whether the error stays until somebody changes a certificate, a file, a port or the proxy's rights."""
+    """Whether the error lasts until somebody changes a certificate, a file, a port or the proxy's rules."""
     if isinstance(error, ssl.SSLError):
         return any(word in (error.reason or str(error)).upper() for word in _OPERATOR_REASONS)
     if isinstance(error, ProxyRefused):
@@ -366,5 +366,5 @@ def describe(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror.lower()}{where}"
-    text = f"{type(error).__name__}: {error}"[:200]  # what a server sent may be in it
+    text = f"{type(error).__name__}: {error}"[:200]  # may contain what a server sent
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -1,4 +1,4 @@
-"""The time that one exchange may take, as a whole."""
+"""The time that one whole exchange may take."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Callable
 
 
 class Late(TimeoutError):
-    """The time of the exchange is up."""
+    """The deadline has passed."""
 
 
 class Deadline:
-    """Ends `seconds` after it was made, on `clock` (monotonic seconds)."""
+    """Passes `seconds` after it was made, on `clock` (monotonic seconds)."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.until = clock() + seconds
 
     def left(self) -> float:
-        """Seconds that are left, more than 0. Raises Late."""
+        """Seconds left, always more than 0. Raises Late."""
         left = self.until - self._clock()
         if left <= 0:
             raise Late("timed out")

@@ -11,9 +11,9 @@ from sls_hec_forwarder.http.connection import Connection
 
 
 class Pool:
-    """Keeps up to `most` connections that are not in use. Each thread that asks uses one of its own.
+    """Keeps up to `most` idle connections. Each exchange has a connection to itself.
 
-    `make` makes a connection, which opens when it is used. Thread-safe.
+    `make` returns a connection that opens when it is first used. Thread-safe.
     """
 
     def __init__(self, make: Callable[[], Connection], most: int) -> None:
@@ -22,7 +22,7 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
-        self._kept: set[Connection] = set()  # of the busy ones: may be kept when they come back
+        self._kept: set[Connection] = set()  # the busy ones that may be kept afterwards
         self._aborted = False
 
     def exchange(
@@ -36,7 +36,7 @@ class Pool:
             self._give_back(connection)
 
     def drop(self) -> None:
-        """Close all connections, those in use after their exchange; the next exchange opens a new one."""
+        """Close all connections, busy ones after their exchange; the next exchange opens a new one."""
         with self._lock:
             idle, self._idle = self._idle, []
             self._kept.clear()
@@ -44,7 +44,7 @@ class Pool:
             connection.close()
 
     def abort(self) -> None:
-        """End every exchange, now and for ever."""
+        """End every exchange in progress and refuse all later ones."""
         with self._lock:
             self._aborted = True
             busy = list(self._busy)

@@ -1,4 +1,4 @@
-"""Looking names up with a deadline: the system's resolver has no time-out of its own that can be set."""
+"""Looks names up with a deadline, because the system resolver's time-out cannot be set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 from sls_hec_forwarder.http.deadline import Deadline
 
-#: How often (seconds) who waits looks whether to stop.
+#: How often (seconds) a waiting thread checks whether to stop.
 _LOOK = 0.1
 
 #: An entry of `socket.getaddrinfo`: family, type, protocol, canonical name, address.
@@ -34,12 +34,12 @@ class _Lookup:
 
 
 _lock = threading.Lock()
-#: One look-up for each name at a time, shared by all who wait for it: a resolver that hangs holds one thread.
+#: One look-up per name at a time, shared by all that wait for it: a hanging resolver blocks only one thread.
 _under_way: dict[tuple[str, int], _Lookup] = {}
 
 
 def resolve(host: str, port: int, deadline: Deadline, stopped: Callable[[], bool]) -> list[Found]:
-    """The addresses of `host`. Raises OSError (Late is one) and UnicodeError; also when `stopped`."""
+    """The addresses of `host`. Raises OSError (Late: deadline; InterruptedError: `stopped`), UnicodeError."""
     try:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:

@@ -1,4 +1,4 @@
-"""The TLS context of connections, by the files of the settings."""
+"""The TLS context of connections, made from the files in the settings."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import threading
 
 
 class TlsFiles:
-    """Makes the TLS context of the connections, anew when one of its files was replaced. Thread-safe.
+    """Makes the TLS context, and makes it again when one of its files has been replaced. Thread-safe.
 
-    `ca_file` may be a folder of hashed certificates; without one the system's certificates count.
+    `ca_file` may be a folder of hashed certificates; without `ca_file` the system's certificates are used.
     """
 
     def __init__(self, ca_file: str = "", cert: str = "", key: str = "", *, verify: bool = True) -> None:
@@ -23,7 +23,7 @@ class TlsFiles:
         self._context: ssl.SSLContext | None = None
 
     def context(self) -> ssl.SSLContext:
-        """Raises OSError (ssl.SSLError is one) when a file cannot be read or used."""
+        """The current context. Raises OSError (including ssl.SSLError) when a file cannot be read or used."""
         with self._lock:
             stamp = tuple(_stamp(path) for path in (self._ca_file, self._cert, self._key))
             if self._context is None or stamp != self._stamp:

@@ -1,4 +1,4 @@
-"""A connected socket whose every wait ends with the deadline of the exchange, and whose bytes are counted."""
+"""A connected socket: every wait ends at the exchange's deadline, and received bytes are counted."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Any, Final
 
 from sls_hec_forwarder.http.deadline import Deadline
 
-#: So much (bytes) is handed to the socket at a time.
+#: Most bytes handed to the socket at a time.
 _PIECE: Final = 256 * 1024
 _BUFFER: Final = 32 * 1024
 
 
 class TooLong(OSError):
-    """More came than an answer may have."""
+    """The answer has more bytes than allowed."""
 
 
 class Wire:
-    """What `http.client` takes for a socket. The socket does not block: each wait is one of ours.
+    """Used by `http.client` in place of a socket. The real socket does not block: all waiting is done here.
 
-    A time-out of the socket itself would begin again with each byte.
+    A socket's own time-out would start again with each byte.
     """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         sock.setblocking(False)
         self._sock = sock
-        #: Of the exchange that is under way.
+        #: Deadline of the exchange in progress.
         self.deadline = deadline
         #: Bytes that may still be received.
         self.budget = 0
-        #: The other side has said that nothing more will come.
+        #: Whether the server has closed its side.
         self.ended = False
 
     def handshake(self) -> None:
-        """That of TLS. Raises OSError."""
+        """Do the TLS handshake. Raises OSError."""
         sock = self._sock
         assert isinstance(sock, ssl.SSLSocket)
         while True:
@@ -58,7 +58,7 @@ class Wire:
                 self._wait_for(wish)
 
     def receive_into(self, buffer: Any) -> int:
-        """Bytes that were received; 0 at the end. Raises OSError and TooLong."""
+        """The number of bytes received; 0 at the end. Raises OSError and TooLong."""
         if self.budget <= 0:
             raise TooLong("the answer is too long")
         while True:
@@ -86,7 +86,7 @@ class Wire:
     def _wait(self, event: int) -> None:
         poller = select.poll()
         poller.register(self._sock, event)
-        # Rounded up: what is left at the end is less than poll's milliseconds, and must not be spun away.
+        # Rounded up: poll counts whole milliseconds, and less than one left would make this a busy loop.
         poller.poll(self.deadline.left() * 1000 + 1)
 
 

@@ -1,1 +1,1 @@
-"""Dead letters are looked at, changed on the way, and sent again."""
+"""Lists dead letters and sends them again, with changes if asked for."""

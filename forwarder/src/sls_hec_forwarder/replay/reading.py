@@ -1,4 +1,4 @@
-"""The dead letters of a folder, read without disturbing whoever writes or replays them."""
+"""Reads the dead letters of a folder without disturbing relays that write or replays that run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sls_hec_forwarder.spool.locked_file import records
 
 
 def chosen_files(folder: Path, selection: Selection) -> list[Path]:
-    """The files that may hold what is meant, oldest first as far as their names tell."""
+    """The files that may hold selected letters, oldest first by their names."""
     return [path for path in files(folder) if selection.takes_file(path.name)]
 
 
 def left_alone(folder: Path, selection: Selection) -> list[str]:
-    """A line for each thing that has the name of a file that is meant, and is no file."""
+    """A line for each thing that is named like a selected file but is not a regular file."""
     return [_line(each) for each in strangers(folder) if selection.takes_file(Path(each.filename).name)]
 
 
@@ -26,25 +26,25 @@ def _line(problem: Unusable) -> str:
 
 
 class Reading:
-    """The letters that are meant, file by file; what else was found is known when all have been read."""
+    """The selected letters, file by file. The other attributes are complete once all have been read."""
 
     def __init__(self, folder: Path, selection: Selection) -> None:
         self._folder = folder
         self._selection = selection
-        #: Bytes that are no dead letters, by file.
+        #: Number of bytes that are no dead letters, by file.
         self.unreadable: dict[Path, int] = {}
-        #: A line for each thing that was not read.
+        #: One line for each thing that was not read.
         self.left_alone = left_alone(folder, selection)
-        #: Size of the files.
+        #: Total size of the files.
         self.bytes = 0
 
     def letters(self) -> Iterator[tuple[str, DeadLetter]]:
-        """Each with its file's name. Raises OSError."""
+        """Each letter with the name of its file. Raises OSError."""
         for path in chosen_files(self._folder, self._selection):
             try:
                 data = read_regular(path)
             except FileNotFoundError:
-                continue  # replayed meanwhile
+                continue  # replayed in the meantime
             except Unusable as problem:
                 self.left_alone.append(_line(problem))
                 continue

@@ -1,7 +1,7 @@
-"""Sends dead letters as the relay sends events, and strikes off what has arrived.
+"""Sends dead letters as the relay sends events, and removes from their files what was accepted.
 
-The whole of the relay's delivery is at work: endpoints, retries, isolation, acknowledgement, the fallback
-index. Only its ends differ: an event comes from a file, and when it is refused it stays there.
+It uses the relay's whole delivery: endpoints, retries, isolation, acknowledgement, the fallback index. Only
+the ends differ: an event comes from a file, and if it is refused it stays there.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from sls_hec_forwarder.settings.model import Settings
 from sls_hec_forwarder.spool.dead_letter import DeadLetter
 from sls_hec_forwarder.spool.locked_file import SpoolFile
 
-#: Letters that may have arrived and are not struck off on the disk: so many may come twice after a kill.
+#: Most letters that may have arrived but are still in the file: so many may arrive twice after a kill.
 WINDOW: Final = 2000
-#: Longest time between an event's arrival and its being struck off.
+#: Longest time (seconds) between an event's arrival and its removal from the file.
 _COMMIT_INTERVAL: Final = 0.2
 _TURN: Final = 0.05
-#: When it has to end early, time for what is on its way.
+#: Time (seconds) for letters already handed to the sender, when the replay has to end early.
 _GRACE_ASKED: Final = 10.0
 _GRACE_TROUBLE: Final = 1.0
 _SENDERS_END: Final = 10.0
@@ -40,12 +40,12 @@ _SENT: Final = "sent"
 
 
 class GivenUp(TransientError):
-    """Nothing is accepted; what was not stays in its file."""
+    """The collectors accept nothing. Letters that were not accepted stay in their files."""
 
 
 @dataclass
 class Tally:
-    """What became of the letters of one file that were meant; `unsent` cannot be sent as they are."""
+    """What became of the selected letters of one file; `unsent` letters cannot be sent as they are."""
 
     accepted: int = 0
     refused: int = 0
@@ -59,7 +59,7 @@ class Tally:
 
 
 class _Refusals:
-    """Where the sender's dead letters go. Its "shard" is the key by which we know the letter."""
+    """Takes the sender's dead letters. The "shard" of one is the key under which the letter was sent."""
 
     def __init__(self) -> None:
         self._letters: dict[int, DeadLetter] = {}
@@ -75,10 +75,10 @@ class _Refusals:
 
 
 class Resend:
-    """A running sender for one file after the other; use as a context manager.
+    """A running sender for one file after another; use as a context manager.
 
-    `rate`: events a second. `patience`: seconds without any event being accepted or refused after which it is
-    given up. `stop` may be set at any time, by a signal for example.
+    `rate`: events per second. `patience`: it gives up after so many seconds in which no event was accepted or
+    refused. `stop` may be set at any time, for example by a signal.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Resend:
             spool=self._refusals,
             read_token=read_token,
         )
-        # Every letter is a shard of its own: it is delivered, or not, whatever becomes of the others.
+        # Every letter is treated as a separate shard, so that each is settled independently of the others.
         self._fence = Fence(math.inf)
         self._keys = itertools.count()
         self._due = time.monotonic()
@@ -130,7 +130,7 @@ class Resend:
         self._sender.stop(_SENDERS_END)
 
     def file(self, file: SpoolFile, numbers: Iterable[int]) -> Tally:
-        """Send these letters of a file, and bring the file up to date.
+        """Send these letters of a file, and update the file.
 
         With `stop` set it returns early. Raises GivenUp, and SpoolFileError when the file cannot be written.
         """
@@ -155,7 +155,7 @@ class Resend:
         return work.tally
 
     def _send(self, work: _Work, number: int) -> None:
-        """Wait until it is due and there is room, then hand it to the sender."""
+        """Wait until the rate allows the letter and there is room, then hand it to the sender."""
         try:
             body = edited(work.file.letter(number).envelope, self._edits)
         except CannotSend:
@@ -168,7 +168,7 @@ class Resend:
             if now >= self._due and work.unrecorded < WINDOW:
                 break
             self._turn(work)
-        # What was missed while waiting a turn is made up for, a longer pause is not.
+        # Time lost in short waits is made up for, a longer pause is not.
         self._due = max(self._due, now - 2 * _TURN) + self._pause
         key = next(self._keys)
         lease = Lease(key, "", self._fence)
@@ -182,7 +182,7 @@ class Resend:
         work.pending[key] = (number, lease)
 
     def _turn(self, work: _Work) -> None:
-        """Wait, and take note of what has been settled meanwhile."""
+        """Wait a little, then process what has been settled in the meantime."""
         self.stop.wait(_TURN)
         now = time.monotonic()
         if work.settle():
@@ -191,12 +191,12 @@ class Resend:
             work.commit(now)
         if len(self._sender.holding) == len(self._sender.endpoints):
             raise GivenUp("every collector waits for an operator")
-        # Without letters on their way there is nothing to wait for.
+        # If no letter is being sent, there is nothing to wait for.
         if work.pending and now - self._settled > self._patience:
             raise GivenUp(f"nothing was settled for {self._patience:g} s")
 
     def _drain(self, work: _Work, seconds: float) -> None:
-        """The sender gets some time for what it has; nothing new is added."""
+        """Give the sender some time to settle what it has; nothing new is added."""
         deadline = time.monotonic() + seconds
         while work.pending and time.monotonic() < deadline:
             time.sleep(_TURN)
@@ -204,7 +204,7 @@ class Resend:
 
 
 class _Work:
-    """The letters of one file that are on their way, and what became of the others."""
+    """The letters of one file that are being sent, and what became of the others."""
 
     def __init__(self, file: SpoolFile, refusals: _Refusals, edits: Mapping[str, str]) -> None:
         self.file = file
@@ -217,11 +217,11 @@ class _Work:
 
     @property
     def unrecorded(self) -> int:
-        """Letters that may have arrived and are still in the file."""
+        """How many letters may have arrived but are still in the file."""
         return len(self.pending) + self._changes
 
     def settle(self) -> int:
-        """How many more have been accepted or refused."""
+        """Process newly accepted or refused letters; how many there were."""
         done = [key for key, (_, lease) in self.pending.items() if lease.committed == _SENT]
         for key in done:
             number, _ = self.pending.pop(key)

@@ -1,4 +1,4 @@
-"""Which dead letters are meant, and what is changed in their envelopes on the way. Plain, no I/O."""
+"""Which dead letters are selected, and what is changed in their envelopes. No I/O."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Final
 from sls_hec_forwarder.spool.dead_letter import DeadLetter
 from sls_hec_forwarder.wire.envelope import contents, identity, with_key
 
-#: Keys of an envelope that may be asked for and changed.
+#: Keys of an envelope by which letters can be selected, and which can be changed.
 KEYS: Final = ("index", "sourcetype", "source", "host")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A letter is meant when it fits every field that is not empty; in a field, any of the values will do.
+    """A letter is selected if it matches each field that is not empty, by any one of the field's values.
 
-    `envelope`: values by the keys of the envelope; "" is for those that do not name any. `codes` may hold
-    None, for answers without a code. `since` and `until` are seconds since the epoch, until exclusive, and of
-    the first refusal. `files` are globs of file names. `below`: refused fewer times than that.
+    `envelope`: allowed values by envelope key; "" matches envelopes without that key. `codes` may hold None,
+    for answers without a code. `since` and `until` (exclusive) are unix seconds of the first refusal. `files`
+    are globs of file names. `below`: refused fewer times than that.
     """
 
     reasons: tuple[str, ...] = ()
@@ -56,12 +56,12 @@ class Selection:
 
 
 class CannotSend(ValueError):
-    """This envelope cannot be changed, or cannot stand in a batch."""
+    """This envelope cannot be changed, or cannot be part of a batch."""
 
 
 def edited(envelope: bytes, edits: Mapping[str, str]) -> bytes:
-    """The envelope with some of its keys set to other values. Raises CannotSend."""
-    # A line feed or nothing at all would shift the numbers by which HEC names the events of a batch.
+    """The envelope with the keys in `edits` set to new values. Raises CannotSend."""
+    # A line feed or an empty envelope would shift the numbers by which HEC names the events of a batch.
     if not envelope.strip() or b"\n" in envelope:
         raise CannotSend("it is empty, or holds a line feed")
     try:

@@ -1,4 +1,4 @@
-"""What the outside may want to count. The methods do nothing here; metrics override them."""
+"""Events of the SLS side that metrics count. The methods here do nothing; metrics override them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sls_hec_forwarder.times import iso
 
 @dataclass(frozen=True)
 class Lost:
-    """Logs that were gone before they were read; what is not known is None. Times are unix seconds."""
+    """Logs that expired before they were read; None: not known. Times are unix seconds."""
 
     cursor: str
     groups: int | None
@@ -26,28 +26,28 @@ def _when(moment: float | None) -> str:
 
 
 class SlsObserver:
-    """Called from many threads, on the hot path: overrides are quick and do not raise."""
+    """Called from many threads on the hot path: overrides must be quick and must not raise."""
 
     def lease_started(self, shard: int) -> None:
         """Reading of a shard begins."""
 
     def lease_ended(self, shard: int, reason: str) -> None:
-        """It has ended: `reason` is "released", "revoked" or "failed"."""
+        """Reading of a shard has ended: `reason` is "released", "revoked" or "failed"."""
 
     def pulled(self, shard: int, wire_bytes: int, raw_bytes: int, groups: int) -> None:
-        """One pull was answered; bytes before and after decompression."""
+        """One pull was answered; `wire_bytes` before, `raw_bytes` after decompression."""
 
     def encoded(self, shard: int, events: int, encoded_bytes: int, repaired: int) -> None:
-        """A pull became events; `repaired` of their texts were not valid UTF-8."""
+        """A pull was encoded into events; `repaired` of their texts were not valid UTF-8."""
 
     def filtered(self, topic: str, logs: int) -> None:
-        """Logs that the topic filter left out."""
+        """The topic filter left out so many logs."""
 
     def expired(self, shard: int, lost: Lost) -> None:
-        """Logs went before they were read."""
+        """Logs expired before they were read."""
 
     def checkpoint_saved(self, shard: int) -> None:
         """A checkpoint was saved."""
 
     def failed(self, what: str, kind: str) -> None:
-        """A call did not succeed: `what` is "heartbeat", "pull", "checkpoint", "start" or "watch"."""
+        """A call failed: `what` is "heartbeat", "pull", "checkpoint", "start" or "watch"."""

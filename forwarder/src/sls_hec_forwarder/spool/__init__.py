@@ -1,1 +1,1 @@
-"""Dead letters on disk: the record of one, the files that hold them, and who may touch these when."""
+"""Dead letters on disk: the record of one, the files that hold them, and the locks on those files."""

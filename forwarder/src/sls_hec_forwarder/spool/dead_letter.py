@@ -1,4 +1,4 @@
-"""One event that a collector refuses for good, as a line of JSON; each line is a gzip member of its own."""
+"""One event that a collector refuses for good, as a line of JSON; each line is a separate gzip member."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from sls_hec_forwarder.times import iso_milliseconds, parse_iso
 from sls_hec_forwarder.untrusted import parse_json, whole_number
 from sls_hec_forwarder.wire.envelope import identity
 
-#: Longest line (bytes): that of no log of SLS comes near. Longest of the texts in it, but for the envelope.
+#: Longest line (bytes); no log of SLS comes near it. Then the longest text in a line except the envelope.
 LONGEST_LINE: Final = 32 * 1024 * 1024
 _LONGEST_TEXT: Final = 65_536
-#: An event that was refused more often than that was not.
+#: A higher count of refusals cannot be true.
 _MOST_REFUSALS: Final = 10**9
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A refused event: when (seconds since the epoch), why, by whom, and the envelope as it was first sent.
+    """A refused event: when (unix seconds), why and by whom, and the envelope as it was first sent.
 
-    When it was sent again and refused again, `refusals` counts, `again` is the time of the latest one, which
-    `reason` to `endpoint` are of, and `tried` are the keys of the envelope that were changed for it.
+    If it was sent again and refused again, `refusals` counts the refusals, `again` is the time of the latest,
+    the fields from `reason` to `endpoint` describe it, and `tried` holds the envelope keys changed for it.
     """
 
     time: float
@@ -40,7 +40,7 @@ class DeadLetter:
     tried: Mapping[str, str] = field(default_factory=dict)
 
     def fields(self) -> dict[str, Any]:
-        """Its line as an object."""
+        """The object that is written as its line."""
         return {
             "time": iso_milliseconds(self.time),
             "reason": self.reason,
@@ -57,7 +57,7 @@ class DeadLetter:
         }
 
     def to_line(self) -> bytes:
-        """One line of JSON, without its end."""
+        """One line of JSON, without the line feed."""
         return json.dumps(self.fields(), separators=(",", ":")).encode("ascii")
 
     @classmethod
@@ -93,5 +93,5 @@ def _text(value: object) -> str:
 
 
 def pack_letter(letter: DeadLetter) -> bytes:
-    """What is appended to a file for one letter."""
+    """The bytes that are appended to a file for one letter."""
     return pack(letter.to_line() + b"\n")

@@ -1,6 +1,6 @@
-"""The files of a folder of dead letters, where other users may leave things: only regular files are touched.
+"""The files in a folder of dead letters. Other users may put things there: only regular files are touched.
 
-A link would lead elsewhere, a FIFO would hold whoever opens it, and opening a device may do anything.
+A link could lead elsewhere, opening a FIFO could block, and opening a device could do anything.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import Final
 
 SUFFIX: Final = ".jsonl.gz"
-#: Largest file (bytes) that is read; the relay begins another one long before.
+#: Largest file (bytes) that is read; the relay starts a new file long before that.
 LARGEST_FILE: Final = 64 * 1024 * 1024
 _SAFELY: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Unusable(OSError):
-    """It has the name of a file of dead letters, but is not touched; `strerror` says why and what to do."""
+    """Named like a file of dead letters but not to be touched; `strerror` says why and what to do."""
 
 
 def files(folder: Path) -> list[Path]:
-    """The files of a spool, oldest first as far as their names tell; none if there is no such folder."""
+    """The files of a spool, oldest first by their names; none if the folder does not exist."""
     return [path for path, regular in _entries(folder) if regular]
 
 
 def strangers(folder: Path) -> list[Unusable]:
-    """What has the name of such a file and is none."""
+    """Everything that is named like such a file but is not a regular file."""
     return [_stranger(path) for path, regular in _entries(folder) if not regular]
 
 
@@ -45,13 +45,13 @@ def _entries(folder: Path) -> list[tuple[Path, bool]]:
 
 
 def open_regular(path: Path, flags: int) -> int:
-    """As os.open for a file that exists; no link is followed. Raises OSError, Unusable when it is no file."""
+    """Like os.open for an existing file, without following links. Raises OSError; Unusable for no file."""
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise _stranger(path)
     try:
         descriptor = os.open(path, flags | _SAFELY)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):  # it has just become another thing
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # it was replaced by something else just now
             raise _stranger(path) from None
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -61,12 +61,12 @@ def open_regular(path: Path, flags: int) -> int:
 
 
 def create_regular(path: Path, flags: int) -> int:
-    """A new file for its owner alone. Raises OSError, FileExistsError when there is anything of that name."""
+    """A new file that only its owner can read. Raises OSError; FileExistsError if the name is taken."""
     return os.open(path, flags | os.O_CREAT | os.O_EXCL | _SAFELY, 0o600)
 
 
 def read_regular(path: Path) -> bytes:
-    """All of it. Raises OSError; Unusable when it is no file, or too large."""
+    """The whole content. Raises OSError; Unusable when it is no regular file, or too large."""
     descriptor = open_regular(path, os.O_RDONLY)
     try:
         return content(descriptor, path)
@@ -75,7 +75,7 @@ def read_regular(path: Path) -> bytes:
 
 
 def content(descriptor: int, path: Path) -> bytes:
-    """All of an open file. Raises OSError; Unusable when it is too large."""
+    """The whole content of an open file. Raises OSError; Unusable when it is too large."""
     if os.fstat(descriptor).st_size > LARGEST_FILE:
         text = (
             f"larger than {LARGEST_FILE} bytes, so the relay did not write it; it is left alone: take it away"
@@ -97,14 +97,14 @@ def _stranger(path: Path) -> Unusable:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """As os.write, but all of it."""
+    """Like os.write, but writes everything."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def sync_folder(folder: Path) -> None:
-    """A new name is on the disk only when its folder is (fsync(2))."""
+    """Sync a folder: until then a new name in it is not safe on the disk (fsync(2))."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,6 @@
-"""Gzip members one behind another in a file, which may be torn at its end or damaged anywhere.
+"""A file of gzip members, one after another. It may be cut off at the end or damaged anywhere.
 
-A member is what is appended at once, so it is whole or worthless, and the next one does not need it.
+Each append writes one member, so a member is whole or worthless, and the next one does not depend on it.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 _GZIP: Final = zlib.MAX_WBITS | 16
-# Of a member with deflated content (RFC 1952, 2.3.1).
+# The beginning of a member with deflated content (RFC 1952, 2.3.1).
 _MAGIC: Final = b"\x1f\x8b\x08"
-# A member that holds one event has a few hundred bytes; what is read too much has to be copied.
+# A member with one event has a few hundred bytes; bytes read beyond it have to be copied.
 _FIRST_BITE: Final = 2048
 _LARGEST_BITE: Final = 1 << 20
-#: Largest content (bytes) of a member: many times the largest letter, for what somebody packed together.
+#: Largest content (bytes) of a member: many times the largest letter, for letters that somebody packed
+#: together.
 LARGEST_MEMBER: Final = 64 * 1024 * 1024
-#: How much (bytes) is unpacked of one file at most, and what each try at something that is no member counts.
-#: A few bytes can unpack to thousands of times as many, and each of them can look like the begin of a member.
+#: Most bytes unpacked from one file, and how many each failed try at something that is no member counts as.
+#: A few bytes can unpack to thousands of times as many, and each can look like the beginning of a member.
 _MOST_WORK: Final = 1 << 30
 _TRY: Final = 8192
 
 
 class Part(NamedTuple):
-    """Bytes of a file from `start` to `end`, and what they unpack to; None where they cannot be read.
+    """The bytes of a file from `start` to `end`, and what they unpack to; None if they cannot be read.
 
-    `torn`: the beginning of a member at the end of the file, as of one that is being written, or was when the
-    power failed.
+    `torn`: an incomplete member at the end of the file; it is being written, or was when the power failed.
     """
 
     start: int
@@ -37,15 +37,15 @@ class Part(NamedTuple):
 
 
 def pack(content: bytes) -> bytes:
-    """One member."""
+    """`content` as one member."""
     packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
     return packer.compress(content) + packer.flush()
 
 
 def parts(data: bytes, most_work: int = _MOST_WORK) -> Iterator[Part]:
-    """All of a file, in order: members, and between them what is none.
+    """The whole file in order: members, and the bytes between them that are none.
 
-    What would take more than `most_work` (bytes to unpack) is one unreadable part at the end.
+    Once `most_work` bytes have been unpacked, the rest becomes one unreadable part at the end.
     """
     yield from _Parts(data, most_work)
 
@@ -89,7 +89,7 @@ class _Parts:
 
 
 def _member(data: bytes, start: int, largest: int) -> tuple[Part, int]:
-    """What begins at `start`, and how many bytes were unpacked; nothing of more than `largest` is kept."""
+    """The part at `start`, and how many bytes were unpacked; content over `largest` bytes is not kept."""
     unpacker = zlib.decompressobj(_GZIP)
     pieces, size, at, bite = [], 0, start, _FIRST_BITE
     while not unpacker.eof:

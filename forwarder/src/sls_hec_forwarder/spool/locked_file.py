@@ -1,8 +1,8 @@
-"""One file of a spool, locked, from which dead letters are taken as they are accepted.
+"""One locked file of a spool, from which dead letters are removed as they are accepted.
 
-Whatever happens at whatever moment, the file holds every letter that was not accepted: a new version of it is
-written beside it, synced, and takes its name at once. Its room is reserved before anything is sent, because
-what cannot be struck off would be sent again by the next replay.
+Whatever happens, the file always holds every letter that was not accepted: a new version is written beside
+it, synced, and renamed over it in one step. Disk space for it is reserved before anything is sent, because a
+letter that cannot be removed would be sent again by the next replay.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from sls_hec_forwarder.spool.files import (
 )
 from sls_hec_forwarder.spool.gzip_members import pack, parts
 
-#: Of the version that is being written. The spool does not count such a file.
+#: Suffix of the version being written. The spool does not count such a file.
 PART: Final = ".part"
-# The relay holds the lock for as long as an append takes.
+# The relay holds the lock only while it appends.
 _LOCK_PATIENCE: Final = 5.0
 _LOCK_PAUSE: Final = 0.02
-# Bytes that a dead letter has at least, with empty texts; and lines that may be shorter.
+# The fewest bytes of a dead letter, with all texts empty; and how many lines may be shorter.
 _SHORTEST_LINE: Final = 100
 _FEW_LINES: Final = 1000
-# What a letter may grow by when it is refused again for another reason.
+# How much a letter may grow when it is refused again for another reason.
 _GROWTH: Final = 512
 
 
 class SpoolFileError(RelayError):
-    """This file cannot be replayed now, or not go on being replayed."""
+    """The replay of this file cannot start or cannot go on."""
 
 
 class SpoolFile:
-    """Letters by their number in the file; use as a context manager, which locks it.
+    """The letters of a file by their number in it; use as a context manager, which locks the file.
 
-    Raises SpoolFileError when it is in use or cannot be read, FileNotFoundError when it is gone.
+    Entering raises SpoolFileError if it is in use or cannot be read, FileNotFoundError if it is gone.
     """
 
     def __init__(self, path: Path, *, patience: float = _LOCK_PATIENCE) -> None:
         self.path = path
-        #: Bytes that are no dead letters. They stay as they are.
+        #: Bytes that are no dead letters. They stay in the file.
         self.unreadable = 0
         self._patience = patience
         self._new = path.with_name(path.name + PART)
@@ -70,13 +70,13 @@ class SpoolFile:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Without a commit nothing has changed."""
+        """Unlock. Changes that were not committed are dropped."""
         self._discard()
         os.close(self._descriptor)
         self._descriptor = -1
 
     def _discard(self) -> None:
-        """The next version is not needed."""
+        """Remove the next version, which is not needed."""
         if self._next >= 0:
             with contextlib.suppress(FileNotFoundError):
                 self._new.unlink()
@@ -93,7 +93,7 @@ class SpoolFile:
                 self._letters.add(number)
 
     def numbers(self) -> list[int]:
-        """Of the letters that are there, in order."""
+        """The numbers of the letters still in the file, in order."""
         return sorted(self._letters)
 
     def letter(self, number: int) -> DeadLetter:
@@ -102,25 +102,25 @@ class SpoolFile:
         return found
 
     def remove(self, number: int) -> None:
-        """It was accepted. Takes effect with the next commit."""
+        """Take out an accepted letter. Takes effect with the next commit."""
         del self._members[number]
         self._letters.discard(number)
         self._changed = True
 
     def replace(self, number: int, letter: DeadLetter) -> None:
-        """It was refused again. Takes effect with the next commit."""
+        """Update a letter that was refused again. Takes effect with the next commit."""
         self._members[number] = pack_letter(letter)
         self._changed = True
 
     def reserve(self) -> None:
-        """Make room for a commit; call before anything is sent. Raises SpoolFileError."""
+        """Reserve disk space for a commit; call it before anything is sent. Raises SpoolFileError."""
         try:
             self._reserve()
         except OSError as error:
             raise _error(self._new, error) from error
 
     def commit(self) -> None:
-        """What was removed and replaced is so on the disk from now on. Raises SpoolFileError."""
+        """Write all changes to the disk. Raises SpoolFileError."""
         if self._changed:
             try:
                 self._commit()
@@ -145,8 +145,8 @@ class SpoolFile:
         self._reserve()
 
     def _reserve(self) -> None:
-        """The next version of the file, locked before it has the name, with room for all that may stay."""
-        # Whoever holds the lock of a file owns what stands beside it; a replay that was killed leaves one.
+        """Create the next version, locked before it gets its name, with room for all letters that stay."""
+        # The holder of a file's lock owns the part file beside it; a killed replay may have left one.
         with contextlib.suppress(FileNotFoundError):
             self._new.unlink()
         self._next = create_regular(self._new, os.O_RDWR)
@@ -154,17 +154,17 @@ class SpoolFile:
         mine = os.fstat(self._descriptor)
         os.fchmod(self._next, mine.st_mode & 0o777)
         if os.fstat(self._next).st_uid != mine.st_uid:
-            os.fchown(self._next, mine.st_uid, mine.st_gid)  # by root, of a file of the relay's user
+            os.fchown(self._next, mine.st_uid, mine.st_gid)  # root replays a file of the relay's user
         size = sum(map(len, self._members.values())) + _GROWTH * len(self._letters)
         if size:
-            # It raises on CPython; PyPy returns what posix_fallocate(3) does, the number of the error.
+            # CPython raises an error; PyPy returns its number, as posix_fallocate(3) does.
             error: int | None = os.posix_fallocate(self._next, 0, size)  # type: ignore[func-returns-value]
             if error:
                 raise OSError(error, os.strerror(error))
 
 
 def records(data: bytes) -> Iterator[tuple[bytes, DeadLetter | None]]:
-    """Each dead letter with its bytes in the file, and what is none with None. A torn end is left out."""
+    """Each dead letter with its bytes in the file; anything else with None. A torn end is left out."""
     for part in parts(data):
         raw = data[part.start : part.end]
         if part.content is None:
@@ -181,12 +181,12 @@ def records(data: bytes) -> Iterator[tuple[bytes, DeadLetter | None]]:
                 letter = DeadLetter.from_line(line)
             except ValueError:
                 letter = None
-            # Somebody may have packed many lines as one member.
+            # Somebody may have packed many lines into one member.
             yield raw if len(lines) == 1 else pack(line + b"\n"), letter
 
 
 def _too_many_lines(content: bytes) -> bool:
-    """For lines that are dead letters; of others, each would take far more memory than it has bytes."""
+    """Whether there are more lines than dead letters could be. Each tiny line would cost far more memory."""
     ends = content.count(b"\n") + content.count(b"\r")
     return ends > _FEW_LINES + len(content) // _SHORTEST_LINE
 
@@ -196,7 +196,7 @@ def _error(path: Path, error: OSError) -> SpoolFileError:
 
 
 def _locked(path: Path, patience: float) -> int:
-    """A descriptor of the file that has this name, locked."""
+    """A descriptor of the file that has this name now, locked."""
     deadline = time.monotonic() + patience
     while True:
         try:

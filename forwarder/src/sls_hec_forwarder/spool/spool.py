@@ -1,9 +1,9 @@
-"""Where dead letters are kept: a folder of files, to which gzip members are appended.
+"""Where dead letters are kept: a folder of files to which gzip members are appended.
 
-An append is on the disk when it returns, so a checkpoint may pass the event. Whoever replays takes a file's
-lock (flock) while it reads and removes or replaces it; an append that finds a file locked or gone begins
-another one. Nobody appends to the file of an earlier process, so only the end of a file can be torn, and a
-torn end was never taken for saved.
+When an append returns, the letter is on the disk, so a checkpoint may pass the event. A replay holds a file's
+lock (flock) while it reads, removes or replaces it; an append that finds its file locked or gone starts a new
+one. No process appends to a file of an earlier one, so only the end of a file can be torn, and a letter in a
+torn end was never reported as saved.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from sls_hec_forwarder.spool.files import (
 from sls_hec_forwarder.times import iso_basic
 
 FILE_BYTES: Final = 4 * 1024 * 1024
-# So old (seconds) what is known of the folder's size may be, where others write and replay too.
+# Longest time (seconds) to trust the measured size of the folder, as others write and replay there too.
 _SIZE_AGE: Final = 15.0
 
 
 class SpoolFull(RelayError):
-    """The dead letter was not saved; nothing of it is left behind."""
+    """The dead letter was not saved, and no part of it was left in the file."""
 
 
 class Letterbox(Protocol):
     """Takes dead letters."""
 
     def append(self, letter: DeadLetter) -> None:
-        """Checkpoints may pass the event when this returns. Raises SpoolFull."""
+        """Save it: when this returns, checkpoints may pass the event. Raises SpoolFull."""
 
 
 class Spool:
     """Where dead letters go: files named after `name` in `folder`, together at most `max_bytes`.
 
-    The bound counts all dead letters in the folder, those of other instances included. Thread-safe.
+    All dead letters in the folder count, also those of other instances. Thread-safe.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Spool:
         self._measured = -math.inf
 
     def append(self, letter: DeadLetter) -> None:
-        """Save one; it survives a power cut from now on. Raises SpoolFull, also for a disk that is full."""
+        """Save one so that it survives a power cut. Raises SpoolFull, also when the disk is full or fails."""
         member = pack_letter(letter)
         with self._lock:
             try:
@@ -92,13 +92,13 @@ class Spool:
         """Bytes of all dead letters in the folder."""
         total = 0
         for path in files(self._folder):
-            with contextlib.suppress(FileNotFoundError):  # replayed meanwhile
+            with contextlib.suppress(FileNotFoundError):  # replayed in the meantime
                 total += path.lstat().st_size
         return total
 
     @property
     def used(self) -> int | None:
-        """As `size`, but cheap: seconds old at times. None when the folder cannot be read."""
+        """As `size`, but cheap: it may be some seconds old. None when the folder cannot be read."""
         if abs(self._clock() - self._measured) > _SIZE_AGE:
             try:
                 self._remember(self.size())
@@ -125,11 +125,11 @@ class Spool:
             os.close(descriptor)
 
     def _current(self) -> int | None:
-        """The file in use, open and locked; None when it is full, being replayed, or gone."""
+        """The current file, open and locked; None when it is full, being replayed, or gone."""
         assert self._path is not None
         try:
             descriptor = open_regular(self._path, os.O_WRONLY | os.O_APPEND)
-        except (FileNotFoundError, PermissionError, Unusable):  # replayed meanwhile, perhaps by another user
+        except (FileNotFoundError, PermissionError, Unusable):  # replayed by now, perhaps by another user
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,7 +149,7 @@ class Spool:
             try:
                 descriptor = create_regular(self._path, os.O_WRONLY | os.O_APPEND)
             except FileExistsError:
-                continue  # in a container, a restart within a second has the same process id
+                continue  # in a container, a restart within the same second has the same process id
             break
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -160,7 +160,7 @@ class Spool:
         return descriptor
 
     def _make_folder(self) -> None:
-        """The names of new folders are to be on the disk, too."""
+        """Create the folder, and sync its parents so that the new names are on the disk too."""
         new = [folder for folder in (self._folder, *self._folder.parents) if not folder.exists()]
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in new:

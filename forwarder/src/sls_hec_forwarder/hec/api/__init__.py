@@ -1,1 +1,1 @@
-"""Calls to the HTTP Event Collector, one at a time: where it is, the token, what an answer means."""
+"""Single calls to the HTTP Event Collector: its address, the token, the meaning of an answer."""

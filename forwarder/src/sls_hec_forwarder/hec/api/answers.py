@@ -1,6 +1,6 @@
 """What an answer of the HTTP Event Collector means for the batch that was sent.
 
-HEC answers `{"text": ..., "code": n}`, at times with `invalid-event-number` and `ackId`. Codes: "HTTP Event
+HEC answers `{"text": ..., "code": n}`, sometimes with `invalid-event-number` and `ackId`. Codes: "HTTP Event
 Collector REST API endpoints / troubleshoot" in Splunk's documentation. What the number points at, and that
 objects before the bad one are indexed, was observed on Splunk Enterprise 10.4 and Splunk Cloud 10.5.
 """
@@ -42,15 +42,15 @@ ACK_DISABLED: Final = 14
 NO_DATA: Final = 5
 _NOT_THE_BODY: Final = (407, 408, 415, 425, 429, 503)
 
-# Longest words (characters) of a collector that are told.
+# Longest text (characters) of a collector that is passed on.
 _LONGEST_TEXT: Final = 200
 
-# Splunk Cloud takes at most a body of this size, and refuses a larger one as if its first event were broken.
+# Largest body that Splunk Cloud accepts. It refuses a larger one as if the first event in it were broken.
 CLOUD_BODY_BYTES: Final = 5 * 1024 * 1024
 
 
 class Row(NamedTuple):
-    """One line of the table: the answers it is for, and what they mean."""
+    """One line of the table: which answers it matches, and what they mean."""
 
     statuses: Container[object]
     codes: Container[object]
@@ -59,7 +59,7 @@ class Row(NamedTuple):
     may_have_taken: bool = False
 
 
-# First match wins. The two cases that need more than status and code stand in `classify`.
+# First match wins. The two cases that need more than status and code are in `classify`.
 TABLE: Final[tuple[Row, ...]] = (
     Row((200,), (0,), Action.DONE, "accepted"),
     Row((200,), (24, 25), Action.DONE_SLOW_DOWN, "accepted; a queue is nearly full"),
@@ -81,12 +81,12 @@ TABLE: Final[tuple[Row, ...]] = (
 
 @dataclass(frozen=True)
 class Answer:
-    """One attempt's outcome. `status` is 0 when no answer came; `text` is one short line without secrets.
+    """The outcome of one attempt. `status` is 0 without an answer; `text` is one short line without secrets.
 
-    `invalid_event`: 0-based number of the refused event, if the answer tells. `accepted_prefix`: events from
-    the first on that were taken although the answer is not a success (an atomic target takes none).
-    `may_have_taken`: the outcome is unknown, so sending again may duplicate. `retry_after`: seconds.
-    `todo`: what an operator can do, where that does not follow from the rest.
+    `invalid_event`: 0-based number of the refused event, if the answer names it. `accepted_prefix`: how many
+    events from the start of the batch were accepted although the answer is an error (an atomic target accepts
+    none). `may_have_taken`: the outcome is unknown, so sending again may duplicate. `retry_after`: seconds.
+    `todo`: what an operator can do, if that does not follow from the rest.
     """
 
     action: Action
@@ -102,14 +102,14 @@ class Answer:
 
     @property
     def done(self) -> bool:
-        """The collector has taken the whole batch."""
+        """Whether the collector accepted the whole batch."""
         return self.action in (Action.DONE, Action.DONE_SLOW_DOWN)
 
     @property
     def may_be_the_body(self) -> bool:
         """Whether a firewall or proxy on the way may have refused what is in the body.
 
-        HEC's own answers have a code, and an answer that asks for patience is not about the body.
+        HEC's own answers have a code, and an answer that asks the sender to wait is not about the body.
         """
         if not self.status:
             return self.may_have_taken
@@ -119,7 +119,7 @@ class Answer:
 
     @property
     def path_works(self) -> bool:
-        """The answer to a request without events where address, token and everything on the way are right."""
+        """Whether this answer to a request without events shows that address, token and path are right."""
         return self.status == 400 and self.code == NO_DATA
 
     def __str__(self) -> str:
@@ -136,7 +136,7 @@ def classify(
     """
     try:
         return _classify(status, headers, body, sent_bytes, time.time() if now is None else now)
-    except Exception as error:  # noqa: BLE001 - told by whoever retries; no answer must end a sender
+    except Exception as error:  # noqa: BLE001 - the retry reports it; no answer may end a sender
         text = f"an answer that cannot be interpreted ({type(error).__name__})"
         return Answer(Action.RETRY, status, text, may_have_taken=True)
 
@@ -148,7 +148,7 @@ def _classify(status: int, headers: Mapping[str, str], body: bytes, sent_bytes: 
     row = next(row for row in TABLE if status in row.statuses and code in row.codes)
     action, prefix, invalid = row.action, 0, None
     if action is Action.ISOLATE and number is not None:
-        # "Incorrect index" names the event after the bad one.
+        # "Incorrect index" gives the number of the event after the bad one.
         invalid = prefix = max(0, number - 1) if code == INCORRECT_INDEX else number
         if code == 6 and number == 0 and sent_bytes > CLOUD_BODY_BYTES:
             action, invalid = Action.SPLIT, None
@@ -179,7 +179,7 @@ _ADVICE: Final[Mapping[int, str]] = {
 
 
 def advice(answer: Answer) -> str:
-    """What an operator can do about an answer that holds events."""
+    """What an operator can do about an answer because of which events are held."""
     known = answer.todo or _ADVICE.get(-1 if answer.code is None else answer.code)
     if known:
         return known
@@ -197,7 +197,7 @@ def advice(answer: Answer) -> str:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body; empty for anything else."""
+    """The JSON object in a body; an empty one if there is none."""
     try:
         parsed = parse_json(body)
     except ValueError:
@@ -219,7 +219,7 @@ def _text(value: object) -> str:
 
 
 def _retry_after(value: str | None, now: float) -> float | None:
-    """Seconds, from either form of the header (RFC 9110 10.2.3); None when absent or not readable."""
+    """Seconds, from either form of the header (RFC 9110 10.2.3); None if it is absent or unreadable."""
     if value is None:
         return None
     value = value.strip()

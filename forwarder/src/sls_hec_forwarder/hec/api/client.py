@@ -1,4 +1,4 @@
-"""The calls of the HTTP Event Collector over one connection, and what their answers mean."""
+"""The calls to the HTTP Event Collector over one connection, and what their answers mean."""
 
 from __future__ import annotations
 
@@ -23,26 +23,27 @@ _APP: Final = {
 
 
 class Attempt(NamedTuple):
-    """One POST: what it came to, bytes on the wire, and seconds it took."""
+    """One POST: its outcome, bytes on the wire, and how many seconds it took."""
 
     answer: Answer
     wire_bytes: int
     seconds: float
 
 
-# Their value changes with every answer of the load balancer, whichever node it comes from.
+# Cookies whose value changes with every answer of the load balancer, even from the same node.
 _CHANGING_COOKIES: Final = "AWSALB"
 _COOKIES: Final = 10
 _LONGEST_COOKIE: Final = 4096  # characters, name and value: RFC 6265, 6.1
-# Answers of a node, or of what stands before it, that another node may not give.
+# Statuses from a node, or from a proxy in front of it, after which another node may work.
 _LEAVE: Final = (429, 502, 503, 504)
 
 
 class Client:
-    """The calls of one collector, each with an answer.
+    """The calls to one collector, each with an answer.
 
-    `channel` is a GUID and always sent: tokens with indexer acknowledgement need it, others ignore it. With
-    `sticky` a load balancer's cookies are sent back, as acknowledgement needs; without, it may balance.
+    `channel` is a GUID that is always sent: tokens with indexer acknowledgement need it, others ignore it.
+    With `sticky` a load balancer's cookies are sent back, as acknowledgement requires; without, it may
+    balance.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Client:
         self._clock = clock
 
     def post(self, body: bytes) -> Attempt:
-        """Send envelopes. Every outcome is an answer; nothing is raised for what the network does."""
+        """Send envelopes. Every outcome is an answer; network failures raise nothing."""
         started = self._clock()
         headers = self._headers()
         wire = body
@@ -83,13 +84,13 @@ class Client:
         return Attempt(answer, len(wire), self._clock() - started)
 
     def health(self) -> Response:
-        """The collector's own opinion; needs no token. Raises NoAnswer."""
+        """The collector's own health check; needs no token. Raises NoAnswer."""
         return self._exchange("GET", "health", {}, b"")
 
     def ask_without_events(self) -> Answer:
-        """Find out whether the way that events take works, at the price of no events.
+        """Find out, without sending events, whether the path that events take works.
 
-        Not by the health check: that is another path, which may be blocked where events pass.
+        It does not use the health check, which has another path that may be blocked where events pass.
         """
         return dataclasses.replace(self.post(b"").answer, may_have_taken=False)
 
@@ -104,7 +105,7 @@ class Client:
         return self._token.hide(text)
 
     def moved(self) -> bool:
-        """Whether the load balancer has tied us to another node since this was asked last."""
+        """Whether the load balancer has moved us to another node since the last call."""
         moved, self._moved = self._moved, False
         return moved
 
@@ -113,11 +114,11 @@ class Client:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         response = self.connection.exchange(method, self._target.path(call), headers, body)
         if response.status in _LEAVE:
-            # A load balancer that ties connections to nodes would lead us to the same one again.
+            # On this connection a load balancer might send us to the same node again.
             self.connection.close()
         for cookie in response.cookies:
             pair = cookie.partition(";")[0].strip()
-            # Others than RFC 6265 allows would spoil every request from now on.
+            # A cookie that RFC 6265 does not allow would break every later request.
             if len(pair) > _LONGEST_COOKIE or not (pair.isascii() and pair.isprintable()):
                 continue
             name, _, value = pair.partition("=")
@@ -140,7 +141,7 @@ class Client:
 
 
 def no_answer(error: NoAnswer) -> Answer:
-    """The meaning of a request that got no answer."""
+    """The Answer for a request that got no answer."""
     if error.operator:
         todo = "check HEC_PROXY" if isinstance(error.cause, ProxyRefused) else ""
         return Answer(Action.HOLD, 0, str(error), todo=todo)

@@ -15,13 +15,13 @@ _BASE: Final = "/services/collector"
 
 @dataclass(frozen=True)
 class Target(Address):
-    """One collector. `prefix` is what stands before `/services/collector` in the path."""
+    """One collector. `prefix` is the part of the path before `/services/collector`."""
 
     prefix: str = ""
 
     @classmethod
     def parse(cls, url: str) -> Target:
-        """From `https://host:8088`, with or without a path. Raises ValueError for another kind of URL."""
+        """From a URL like `https://host:8088`, with or without a path. Raises ValueError for other kinds."""
         prefix = urlsplit(url).path.partition(_BASE)[0].rstrip("/")
         return cls(*address_of(url), prefix)
 
@@ -34,14 +34,14 @@ class Target(Address):
 
 
 def targets(settings: HecSettings) -> tuple[Target, ...]:
-    """Every collector the settings name."""
+    """All collectors in the settings."""
     if settings.endpoints:
         return tuple(dict.fromkeys(Target.parse(url) for url in settings.endpoints))
     return (Target(settings.https, settings.host, settings.port),)
 
 
 class HecTlsFiles(tls.TlsFiles):
-    """Those of the collectors."""
+    """The TLS files for the collectors."""
 
     def __init__(self, settings: HecSettings) -> None:
         super().__init__(

@@ -11,14 +11,14 @@ _log = logging.getLogger(__name__)
 
 
 class Token:
-    """`read` returns the token as it is now, where it comes from a file. Safe to share between threads."""
+    """`read` returns the current token, if it comes from a file. Thread-safe."""
 
     def __init__(self, value: str, read: Callable[[], str] | None = None) -> None:
         self.value = value
         self._read = read
 
     def reread(self) -> bool:
-        """Look for another token; True when there is one. What cannot be read changes nothing."""
+        """Read the token again; True if it has changed. If it cannot be read, the old one stays."""
         if self._read is None:
             return False
         try:

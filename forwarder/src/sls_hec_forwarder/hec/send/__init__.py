@@ -1,1 +1,1 @@
-"""Batches on their way to the collectors, until each is delivered or a dead letter."""
+"""Sends batches to the collectors until every event is delivered or a dead letter."""

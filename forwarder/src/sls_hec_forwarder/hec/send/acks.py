@@ -1,10 +1,10 @@
-"""Which batches a collector has acknowledged: channels, ids, when to ask, when to give up. Plain, no I/O.
+"""Which batches a collector has acknowledged: channels, ids, when to ask, when to give up. No I/O.
 
-What Splunk promises ("About HEC indexer acknowledgement" in its documentation, and observed on Splunk
-Enterprise 10.4): a channel's ids count from 0 on the indexer that answered; `true` is told once and then
-forgotten; an idle channel is forgotten with its ids; all of it lives in that indexer's memory. So an id means
-something only on the node and in the life that issued it, and whenever that may have ended the next posts go
-to a channel of a new name, where an old id cannot be taken for a new one.
+What Splunk does ("About HEC indexer acknowledgement" in its documentation, and observed on Splunk
+Enterprise 10.4): a channel's ids count from 0 on the indexer that answered; `true` is reported once and then
+forgotten; an idle channel is forgotten with its ids; all of it is in that indexer's memory. So an id is valid
+only on the node that issued it, and only until that node restarts. Whenever that may have happened, the next
+posts use a channel with a new name, where an old id cannot be mistaken for a new one.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from sls_hec_forwarder.untrusted import whole_number
 
 # Splunk forgets channels that are idle for 600 s (maxIdleTime in inputs.conf).
 CHANNEL_IDLE: Final = 300.0
-# So that the ids to remember are not without bound.
+# Bounds the number of ids to remember.
 CHANNEL_IDS: Final = 10_000
-# After a batch was accepted so often again without being acknowledged it is not sent any more by itself.
+# A batch that was sent again and accepted so often, but never acknowledged, is not sent again by itself.
 COPIES: Final = 3
-# A question that gets no useful answer is asked again after so many seconds at most.
+# Longest pause (seconds) before asking again after a question without a useful answer.
 LONGEST_FAILING: Final = 60.0
-# Time between two questions: a share of what acknowledgements take, within these bounds.
+# Time between two questions: this share of the time that acknowledgements take, within these bounds.
 _SHARE: Final = 0.25
 SHORTEST_POLL: Final = 0.5
 LONGEST_POLL: Final = 10.0
 
 
 class Open(NamedTuple):
-    """A batch that was accepted and is not acknowledged; `since` is when it was accepted."""
+    """A batch that is accepted but not acknowledged; `since` is when it was accepted."""
 
     batch: Batch
     since: float
@@ -51,12 +51,12 @@ class _Channel:
         self.name = name
         self.issued: set[int] = set()
         self.open: dict[int, Open] = {}
-        #: When the collector last told what is indexed.
+        #: When the collector last reported what is indexed.
         self.told = -math.inf
 
 
 class Acks:
-    """The acknowledgements of one connection. Times are monotonic seconds."""
+    """The open acknowledgements of one connection. Times are monotonic seconds."""
 
     def __init__(self, timeout: float, new_name: Callable[[], str] = lambda: str(uuid.uuid4())) -> None:
         self._timeout = timeout
@@ -74,27 +74,27 @@ class Acks:
         return self._current.name
 
     def __len__(self) -> int:
-        """Batches that are not acknowledged."""
+        """How many batches are not acknowledged yet."""
         return sum(len(channel.open) for channel in self._channels())
 
     def renew(self) -> None:
-        """What was posted so far may be of another node or life: use a new channel from now on.
+        """Use a new channel from now on: earlier posts may have gone to another node, or before a restart.
 
-        Old ids are still asked for, under their old name.
+        Old ids are still asked for, under the old channel's name.
         """
         self._retired = [channel for channel in self._channels() if channel.open]
         self._current = _Channel(self._new_name())
 
     def renew_if_idle(self, now: float) -> None:
-        """Call before a post: the collector may have forgotten a channel that was idle."""
+        """Call it before a post: the collector may have forgotten an idle channel."""
         if self._current.issued and now - self._last_accepted > CHANNEL_IDLE:
             self.renew()
 
     def accepted(self, batch: Batch, ack_id: int, now: float) -> list[Batch]:
-        """`batch` was accepted on the current channel as `ack_id`; the batches whose ids are void by now.
+        """`batch` was accepted on the current channel as `ack_id`; returns batches whose ids are void now.
 
-        An id that was issued before means that somebody else counts on this channel: the node was restarted,
-        or a load balancer sends us from node to node.
+        An id that was issued before means that the count has started again: the node was restarted, or a load
+        balancer sends us to different nodes.
         """
         void: list[Batch] = []
         current = self._current
@@ -113,21 +113,21 @@ class Acks:
         return void
 
     def answer_lost(self) -> list[Batch]:
-        """A post may have got an id that we do not know; the batches whose ids may be taken for it.
+        """A post may have got an id that we do not know; returns the batches whose ids may be the same.
 
-        Behind a load balancer the node may have begun another life without our noticing, and then that id is
-        the first one, 0. With a balancer that keeps us on no node, too.
+        Behind a load balancer the node may have restarted unnoticed, and then that id is the first one, 0.
+        The same can happen if the balancer does not keep us on one node.
         """
         doubtful = self._current.open.pop(0, None)
         self.renew()
         return [] if doubtful is None else [doubtful.batch]
 
     def next_poll(self, now: float) -> float | None:
-        """Seconds until `polls` is due; None when there is nothing to ask for."""
+        """Seconds until `polls` is due; None if there is nothing to ask for."""
         return max(0.0, self._next_poll - now) if len(self) else None
 
     def polls(self, now: float) -> list[Poll]:
-        """What to ask now: every open id, batched by channel; call when due."""
+        """What to ask now: every open id, grouped by channel. Call it when due."""
         since = [each.since for channel in self._channels() for each in channel.open.values()]
         oldest = min(since, default=now)
         pause = _SHARE * max(self._usual, now - oldest)
@@ -135,7 +135,7 @@ class Acks:
         return [Poll(channel.name, sorted(channel.open)) for channel in self._channels() if channel.open]
 
     def answered(self, channel: str, answers: Mapping[int, bool], now: float) -> list[Open]:
-        """What a question brought; the batches that are acknowledged. False only means: not known."""
+        """Take an answer to a question; returns the acknowledged batches. False only means "not known"."""
         self._failures = 0
         asked: dict[int, Open] = {}
         for each in self._channels():
@@ -148,17 +148,17 @@ class Acks:
         return done
 
     def unanswered(self, channel: str, now: float) -> None:
-        """A question got no useful answer: ask less often, and about the other channels first."""
+        """A question got no useful answer: ask less often, and ask about the other channels first."""
         self._next_poll = now + min(SHORTEST_POLL * 2.0**self._failures, LONGEST_FAILING)
         self._failures = min(self._failures + 1, 10)
         self._retired.sort(key=lambda each: each.name == channel)
 
     def overdue(self, copies: float = COPIES, unreachable_at: float = -math.inf) -> list[Batch]:
-        """Give up the batches that the collector does not know of though their time is up.
+        """Give up the batches that the collector still does not know when their time is up.
 
-        Only an answer tells: while the question is not answered nothing is given up, unless the whole
-        collector is `unreachable_at` that time. The time doubles with each copy of a batch; what was sent
-        again `copies` times stays, and is asked for.
+        This needs an answer: while questions are unanswered nothing is given up, unless the whole collector
+        is `unreachable_at` that time. The time doubles each time a batch is sent again. A batch that was sent
+        again `copies` times is kept, and its id is still asked for.
         """
         return self._take(
             lambda channel, each: (
@@ -167,7 +167,7 @@ class Acks:
         )
 
     def stuck(self) -> int:
-        """Batches that were sent again often enough, and are still not known to the collector."""
+        """How many batches were sent again often enough and are still not known to the collector."""
         return sum(
             each.batch.unacked >= COPIES and self._is_late(each, channel.told)
             for channel in self._channels()
@@ -175,7 +175,7 @@ class Acks:
         )
 
     def late(self, now: float) -> bool:
-        """Whether the time of a batch is up that may be sent again."""
+        """Whether the time of a batch that may be sent again is up."""
         return any(
             each.batch.unacked < COPIES and self._is_late(each, now)
             for channel in self._channels()
@@ -183,7 +183,7 @@ class Acks:
         )
 
     def revoked(self) -> list[Batch]:
-        """Forget what is not ours any more."""
+        """Forget the batches whose leases are revoked, and return them."""
         return self._take(lambda _, each: each.batch.revoked)
 
     def _is_late(self, each: Open, told: float) -> bool:
@@ -198,9 +198,9 @@ class Acks:
         return taken
 
     def give_up(self) -> list[Batch]:
-        """Give up all: another node answers now, or acknowledgement was switched off.
+        """Give up all batches: another node answers now, or acknowledgement was switched off.
 
-        The channel keeps its name, so that a post that is on its way can still be accepted; then `renew`.
+        The channel keeps its name, so that a post in progress can still be accepted; call `renew` after that.
         """
         lost = [each.batch for channel in self._channels() for each in channel.open.values()]
         self._retired = []
@@ -212,7 +212,7 @@ class Acks:
 
 
 def parse_answers(body: bytes) -> dict[int, bool] | None:
-    """The body of an answer to a question, `{"acks": {"0": true}}`; None when it is something else."""
+    """The ids in an answer such as `{"acks": {"0": true}}`; None if it is something else."""
     acks = json_object(body).get("acks")
     if not isinstance(acks, dict):
         return None

@@ -1,4 +1,4 @@
-"""One owner of a batch from the moment it is taken until it is settled, whatever goes wrong between."""
+"""Keeps exactly one owner for a batch from when it is taken until it is settled, even after errors."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sls_hec_forwarder.hec.send.isolate import Share
 class Custody:
     """The batches that one thread has taken out of the outbox and not settled yet.
 
-    An error in between leaves them here, and the thread puts them back before it does anything else: once,
-    because whatever is settled has left. Used by one thread.
+    After an error they are still here, and the thread puts them back before it does anything else. None is
+    put back twice, because settled ones have left. Used by one thread.
     """
 
     def __init__(self, outbox: Outbox) -> None:
@@ -27,17 +27,17 @@ class Custody:
         return batch
 
     def left(self) -> list[Batch]:
-        """What an error has left here."""
+        """The batches that an error left here."""
         return list(self._mine)
 
     def adopt(self, batches: Iterable[Batch]) -> None:
-        """These are to be settled by this thread, too."""
+        """Make this thread responsible for these batches too."""
         self._mine += batches
 
     def divide(self, batch: Batch, shares: Sequence[Share]) -> list[Batch]:
-        """Take `batch` apart; a batch for each share. The shares have to cover it, without an overlap.
+        """Split `batch` into one batch for each share. The shares must cover it without overlapping.
 
-        Every event is in custody at every moment, even if this raises.
+        Every event stays in custody all the time, even if this raises.
         """
         owners = sorted((*span, number) for number, share in enumerate(shares) for span in share.spans)
         parts: dict[int, Batch] = {}
@@ -59,15 +59,15 @@ class Custody:
         return [parts[number] for number in range(len(shares))]
 
     def release(self, batch: Batch) -> None:
-        """Somebody else owns it now."""
+        """Hand it over: this thread is no longer its owner."""
         self._mine.remove(batch)
 
     def keep(self, batch: Batch) -> None:
-        """It is accepted and not acknowledged; still here."""
+        """It is accepted but not acknowledged; it stays in custody."""
         self._outbox.keep(batch)
 
     def put_back(self, batch: Batch, delay: float) -> None:
-        """To be taken again, by any thread, in `delay` seconds at the earliest."""
+        """Let any thread take it again, at the earliest in `delay` seconds."""
         self._outbox.put_back(batch, delay)
         self._mine.remove(batch)
 

@@ -1,4 +1,4 @@
-"""What becomes of single events that are refused for good."""
+"""Handles single events that are refused for good."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sls_hec_forwarder.wire.envelope import index_of
 
 
 class DeadLetters:
-    """Saves them, or holds or drops what cannot be saved. Shared by the threads of a process."""
+    """Saves events, and holds or drops those that cannot be saved. Shared by the threads of a process."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class DeadLetters:
         self._lock = threading.Lock()
 
     def through(self, batch: Batch) -> None:
-        """`batch` is accepted, saved or dropped; events of it may have been held because of the spool."""
+        """`batch` is accepted, saved or dropped; some of its events may have been held for a full spool."""
         if not self._unsaved:
             return
         with self._lock:
@@ -43,7 +43,7 @@ class DeadLetters:
             self._conditions.end("dead_letters_unsaved", "")
 
     def save(self, letter: DeadLetter, piece: Piece) -> bool:
-        """Whether checkpoints may pass the event: it is saved, or given up as the settings want it."""
+        """Whether checkpoints may pass the event: it is saved, or dropped because the settings say so."""
         try:
             if self._spool is None:
                 raise SpoolFull("there is no folder for dead letters (RELAY_SPOOL_DIR)")
@@ -63,14 +63,14 @@ class DeadLetters:
         return True
 
     def rerouted(self, endpoint: str, answer: Answer, index: str, other: str) -> None:
-        """An event of `index` goes to the `other` one."""
+        """Report that an event for `index` goes to the index `other`."""
         text = f"refuses an event: {answer}: index {index!r}; it goes to {other!r}"
         self._conditions.occurred("events_rerouted", endpoint, text)
         self._observer.rerouted()
 
 
 def refusal(letter: DeadLetter) -> str:
-    """The collector's words, and the index that they may be about."""
+    """The collector's text, and the index that it may be about."""
     code = "" if letter.code is None else f", code {letter.code}"
     status = f" (HTTP {letter.status}{code})" if letter.status else ""
     index = index_of(letter.envelope)

@@ -1,4 +1,4 @@
-"""How hard an endpoint may be used: pauses after failures, one probe, then full speed again step by step."""
+"""How much an endpoint may be used: a pause after failures, one probe, then step by step to full speed."""
 
 from __future__ import annotations
 
@@ -15,33 +15,34 @@ from sls_hec_forwarder.hec.observer import HecObserver
 from sls_hec_forwarder.hec.send.refusals import Evidence
 from sls_hec_forwarder.retry.backoff import Backoff
 
-# A wrong path and a rolling restart look alike; the latter is over after a few tries.
+# A wrong path and a rolling restart look the same, but a restart is over after a few tries.
 _NOT_FOUND_TRIES: Final = 5
 
-# How much the number of requests in parallel shrinks when answers become slower, and when they count as that:
-# beyond so many mean deviations, and so large a share, of what is usual. The weight is of the latest round.
+# By how much the number of parallel requests shrinks when answers become slower, and when they count as
+# slower: when they exceed the usual time by so many mean deviations and by this share of it. The weight is
+# that of the latest round.
 _SLOWER: Final = 0.9
 _DEVIATIONS: Final = 2.5
 _TOLERANCE: Final = 0.25
 _WEIGHT: Final = 0.4
 
 
-# So many single failures within this time (seconds) are no accident.
+# So many single failures within this time (seconds) are not a coincidence.
 _OFTEN: Final = 3
 _OFTEN_SECONDS: Final = 60.0
 
 
 class Ticket(NamedTuple):
-    """The right to send one request; `epoch` tells whether a pause began since."""
+    """Permission to send one request; `epoch` shows whether a pause has begun since."""
 
     epoch: int
 
 
 class Latency:
-    """Tells whether answers take longer than they use to.
+    """Detects when answers take longer than usual.
 
-    A round is as many answers as there are requests in parallel; its mean is compared with a moving average
-    of earlier rounds and how much they vary (as in the adaptive concurrency of other forwarders, and TCP's
+    A round is as many answers as there are parallel requests. Its mean is compared with a moving average of
+    earlier rounds and their variation (as in the adaptive concurrency of other forwarders, and TCP's
     round-trip estimate, RFC 6298).
     """
 
@@ -53,7 +54,7 @@ class Latency:
         self._count = 0
 
     def round(self, seconds: float, answers: int) -> bool:
-        """One answer more; True when that completes a round of so many, and `slower` is of that round."""
+        """Count one answer; True if it completes a round of `answers`, for which `slower` is then set."""
         self._sum += seconds
         self._count += 1
         if self._count < answers:
@@ -70,15 +71,15 @@ class Latency:
 
 
 class Gate:
-    """Decides when a request may start. Plain: no lock, no clock.
+    """Decides when a request may start. No lock, no clock.
 
-    A pause begins when it is certain that the endpoint is of no use: it does not accept connections, asks for
-    patience, refuses us, or failed twice in a row. After a pause one request probes; when it succeeds the
-    number in parallel grows again from one. Requests that were on their way when a pause began have no say
-    in it: ten of them failing are one failure.
+    A pause begins when it is certain that the endpoint cannot be used: it does not accept connections, asks
+    us to wait, refuses us, or failed twice in a row. After a pause one request probes; if it succeeds, the
+    number of parallel requests grows again from one. Requests that were in progress when a pause began do not
+    count: if ten of them fail, that is one failure.
 
-    Between pauses the number in parallel grows by one a round and shrinks when answers become slower than
-    they use to be, or a request fails.
+    Between pauses the number of parallel requests grows by one per round, and shrinks when answers become
+    slower than usual or a request fails.
     """
 
     def __init__(self, slots: int, retry: Backoff, hold: Backoff) -> None:
@@ -100,11 +101,11 @@ class Gate:
 
     @property
     def failures(self) -> int:
-        """Failures in a row."""
+        """The number of failures in a row."""
         return self._failures
 
     def wait(self, now: float) -> float:
-        """Seconds until a request may start: 0 now; infinite when another one has to end first."""
+        """Seconds until a request may start: 0 now; infinite if another one has to end first."""
         if now < self._paused_until:
             return self._paused_until - now
         return 0.0 if self.in_flight < self.limit else math.inf
@@ -114,15 +115,15 @@ class Gate:
         return Ticket(self._epoch)
 
     def end(self) -> None:
-        """A request that started has ended; call before what it came to."""
+        """A request has ended; call this before reporting its outcome."""
         self.in_flight -= 1
 
     def current(self, ticket: Ticket) -> bool:
-        """No pause began since the ticket was given."""
+        """Whether no pause has begun since the ticket was given."""
         return ticket.epoch == self._epoch
 
     def succeeded(self, ticket: Ticket, seconds: float) -> bool:
-        """The collector did its work in so many seconds; True when that ends a bad time."""
+        """The collector answered well after `seconds`; True if that ends a series of failures."""
         if not self.current(ticket):
             return False
         recovered = self._failures > 0
@@ -136,7 +137,7 @@ class Gate:
         return recovered
 
     def slow_down(self, ticket: Ticket, now: float) -> None:
-        """It did its work, but asks for less of it."""
+        """The collector accepted the request but asks for fewer."""
         if self.current(ticket):
             self._reduce()
             self._paused_until = now + self._retry.delay(1)
@@ -145,7 +146,7 @@ class Gate:
         self._limit = self._fast_until = max(1.0, self._limit / 2)
 
     def failed(self, ticket: Ticket, now: float, retry_after: float | None, certain: bool) -> None:
-        """No success, but trying again can help."""
+        """The request failed, but trying again can help."""
         if not self.current(ticket):
             return
         self._failures += 1
@@ -154,7 +155,7 @@ class Gate:
             self._pause(now + self._retry.delay(self._failures, retry_after))
 
     def refused(self, ticket: Ticket, now: float, retry_after: float | None) -> None:
-        """Somebody has to change something; we look from time to time whether it has happened."""
+        """An operator has to change something; the gate lets a probe through from time to time."""
         if not self.current(ticket):
             return
         self._failures = self._failures + 1 if self.holding else 1
@@ -167,7 +168,7 @@ class Gate:
         self._epoch += 1
 
     def resume(self) -> None:
-        """Something was changed: probe at once."""
+        """Something has changed: probe at once."""
         self._paused_until = -math.inf
 
 
@@ -191,7 +192,7 @@ class Endpoint:
         self._changed = threading.Condition()
         self._closed = False
         self._singles: deque[float] = deque(maxlen=_OFTEN)
-        #: So many requests in a row got no answer at all.
+        #: How many requests in a row got no answer at all.
         self.silent = 0
         self.evidence = Evidence(self.name)
 
@@ -201,11 +202,11 @@ class Endpoint:
 
     @property
     def well(self) -> bool:
-        """Nothing has failed here since the last success."""
+        """Whether nothing has failed here since the last success."""
         return not self._gate.failures
 
     def enter(self, timeout: float) -> Ticket | None:
-        """Wait until a request may start; None when it may not within `timeout` seconds."""
+        """Wait until a request may start; None if that takes longer than `timeout` seconds."""
         deadline = self._clock() + timeout
         with self._changed:
             while not self._closed:
@@ -219,11 +220,11 @@ class Endpoint:
             return None
 
     def usable(self, ticket: Ticket) -> bool:
-        """Whether the right that `enter` gave still stands: no pause began since."""
+        """Whether the ticket from `enter` is still valid: no pause has begun since."""
         return self._gate.current(ticket)
 
     def leave(self, ticket: Ticket, answer: Answer | None, seconds: float = 0.0) -> None:
-        """The request has ended with `answer` after so many seconds, or was never made (None)."""
+        """The request has ended with `answer` after `seconds`, or was never made (None)."""
         with self._changed:
             self._gate.end()
             if answer is not None and self._gate.current(ticket):
@@ -242,7 +243,7 @@ class Endpoint:
             unreachable = answer.status == 0 and not answer.may_have_taken
             certain = unreachable or answer.status == 429 or answer.retry_after is not None
             gate.failed(ticket, self._clock(), answer.retry_after, certain)
-            if certain or gate.failures > 1:  # a single one is not worth a line
+            if certain or gate.failures > 1:  # a single failure is not worth a line
                 self._conditions.begin("collector_failing", self.name, str(answer))
             elif self._often(self._clock()):
                 self._conditions.occurred("requests_failing", self.name, str(answer))
@@ -264,13 +265,13 @@ class Endpoint:
             self._conditions.end(name, self.name)
 
     def resume(self) -> None:
-        """Something was changed, such as the token: do not wait for the end of a pause."""
+        """Something has changed, such as the token: do not wait for the end of a pause."""
         with self._changed:
             self._gate.resume()
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Nobody enters any more."""
+        """Let no more requests start."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

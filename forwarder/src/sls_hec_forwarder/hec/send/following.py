@@ -1,4 +1,4 @@
-"""Follows the acknowledgements of one connection: asks for them, and sends again, so often and no more."""
+"""Asks for the acknowledgements of one connection, and sends unacknowledged batches again, up to a limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sls_hec_forwarder.http.connection import NoAnswer
 
 
 class Shared:
-    """A condition that several threads have a part in: it stands while any of them has."""
+    """A condition shared by several threads: it lasts while any of them has it."""
 
     def __init__(self, conditions: Conditions, name: str, subject: str) -> None:
         self._conditions = conditions
@@ -54,7 +54,7 @@ class AckTrouble:
 
 
 class Following:
-    """`elsewhere` tells whether another collector is well. Used by one thread."""
+    """`elsewhere` returns whether another collector works. Used by one thread."""
 
     def __init__(
         self,
@@ -76,19 +76,20 @@ class Following:
         self._trouble = trouble
         self._elsewhere = elsewhere
         self._opened = 0
-        # Accepted too often, and there is no id left to ask for.
+        # Batches accepted too often, with no id left to ask for.
         self._held: list[Batch] = []
-        #: Set by another thread: an operator has changed something, what is held is sent once more.
+        #: Set by another thread: an operator has changed something, so send held batches once more.
         self.released = False
 
     def due_in(self) -> float | None:
-        """Seconds until there is something to do; None when there is nothing."""
+        """Seconds until there is something to do; None if there is nothing."""
         return self._acks.next_poll(self._clock())
 
     def choose_channel(self) -> None:
-        """A connection that is new may end at another node, or at the same one in its next life.
+        """Choose the channel for the next post; on a new connection it is a new channel.
 
-        Raises NoAnswer when there is no connection to be had.
+        That connection may reach another node, or the same one after a restart. Raises NoAnswer if no
+        connection can be made.
         """
         self._client.connection.open()
         if self._client.connection.opened != self._opened:
@@ -99,11 +100,11 @@ class Following:
 
     @property
     def acks_given(self) -> bool:
-        """The collector has given ids to ask for."""
+        """Whether the collector has given ids to ask for."""
         return self._client.sticky
 
     def taken(self, batch: Batch, result: Taken) -> None:
-        """The collector has taken the batch; it is delivered now, or when acknowledged."""
+        """The collector has accepted the batch; it is delivered now, or once acknowledged."""
         if self._mode == "off":
             self._settler.delivered(batch)
             return
@@ -132,7 +133,7 @@ class Following:
         self._lost(self._acks.answer_lost())
 
     def follow(self) -> None:
-        """Ask, if it is time to."""
+        """Ask for acknowledgements, if it is time to."""
         if self.released:
             self._release()
         if self._acks.next_poll(self._clock()) == 0.0:
@@ -174,7 +175,7 @@ class Following:
             self._trouble.failing.end(self)
 
     def _ask(self, poll: Poll) -> bool:
-        """Whether to go on with the next question."""
+        """Ask one question; whether to go on with the next."""
         try:
             response = self._client.acks(poll.channel, poll.ids)
         except NoAnswer as error:
@@ -209,14 +210,14 @@ class Following:
         self._trouble.failing.begin(self, text)
 
     def _give_up_if_unreachable(self) -> None:
-        """A collector that is gone altogether shall not keep what another one can take."""
+        """Release batches of a collector that is gone altogether, if another one can take them."""
         if self._acks.late(self._clock()) and self._elsewhere():
             answer = self._client.ask_without_events()
             if not answer.status:
                 self._lost(self._acks.overdue(unreachable_at=self._clock()))
 
     def _lost(self, batches: list[Batch]) -> None:
-        """Accepted, but not known to the collector, or it cannot be told any more."""
+        """Send again batches that were accepted but that the collector does not know, or cannot report on."""
         self._custody.adopt(batches)
         for batch in batches:
             if batch.unacked < COPIES:

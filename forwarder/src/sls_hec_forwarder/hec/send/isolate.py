@@ -1,6 +1,6 @@
-"""Which part of a refused batch is there already, which event is at fault, and what is sent again.
+"""Which part of a refused batch has arrived already, which event is at fault, and what to send again.
 
-Only decided, by the numbers of the events; nothing is taken apart here.
+This only decides, by the numbers of the events; it splits nothing.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from typing import Final, NamedTuple
 
 from sls_hec_forwarder.hec.api.answers import Action, Answer
 
-# So many bad events are taken out one by one, each for the price of one request more. After that the rest is
-# halved each time, so that a batch of nothing but bad events costs n log n bytes and not n squared.
+# So many bad events are taken out one by one, at the cost of one more request each. After that the rest is
+# halved each time, so that a batch of only bad events costs n log n bytes and not n squared.
 _ONE_BY_ONE: Final = 8
 _BEFORE_NEXT_HALVING: Final = 4
 
 
 @dataclass(frozen=True)
 class Share:
-    """Some events of a batch: spans of their numbers, in order, each of them (first, behind the last)."""
+    """Some events of a batch: ordered spans of their numbers, each (first, last + 1)."""
 
     spans: tuple[tuple[int, int], ...]
 
     @classmethod
     def of(cls, *spans: tuple[int, int]) -> Share:
-        """Spans without events are left out."""
+        """From spans; empty ones are left out."""
         return cls(tuple((start, stop) for start, stop in spans if start < stop))
 
     @property
@@ -32,7 +32,7 @@ class Share:
         return sum(stop - start for start, stop in self.spans)
 
     def halves(self) -> list[Share]:
-        """Two of them, or itself where there is one event."""
+        """Its two halves, or only itself if it has one event."""
         if self.events == 1:
             return [self]
         first, second, left = [], [], self.events // 2
@@ -45,7 +45,7 @@ class Share:
 
 
 class Verdict(NamedTuple):
-    """A batch in shares, each event in one of them. `isolated` is what the batches of `again` have."""
+    """A batch in shares, each event in exactly one. `isolated` is the count for the batches of `again`."""
 
     taken: Share | None
     dead: Share | None
@@ -54,11 +54,11 @@ class Verdict(NamedTuple):
 
 
 def judge(events: int, isolated: int, answer: Answer, atomic: bool) -> Verdict:
-    """For a batch that was answered with SPLIT, ISOLATE, or RETRY after a prefix was taken.
+    """Decide for a batch answered with SPLIT, ISOLATE, or RETRY after a prefix was accepted.
 
-    It has so many `events`, and so many were `isolated` from it before. `atomic`: the target stores nothing
-    of a batch with an error; otherwise, as Splunk does, it has stored what stands before the event that it
-    names. `dead` is one event.
+    `events`: their number in the batch. `isolated`: how many were taken out of it before. `atomic`: the
+    target stores nothing of a batch with an error; otherwise, like Splunk, it has stored the events before
+    the one that it names. `dead` is one event.
     """
     whole = Share.of((0, events))
     if answer.action is Action.SPLIT:
@@ -83,7 +83,7 @@ def judge(events: int, isolated: int, answer: Answer, atomic: bool) -> Verdict:
 
 
 def _halved(whole: Share, isolated: int) -> Verdict:
-    """One of the events is at fault, or all are too many; the one that is left alone is it."""
+    """Some event is at fault, or the batch is too large: halve it until the event at fault is alone."""
     if whole.events == 1:
         return Verdict(None, whole, [], isolated)
     return Verdict(None, None, whole.halves(), isolated)

@@ -1,7 +1,7 @@
 """What an answer means for the events of a batch: delivered, awaited, sent again, or dead letters.
 
-It is only decided here, from plain facts; nothing is changed and nobody is told. The worker carries the
-results out, and owns the batch until then.
+This only decides, from plain facts; it changes and reports nothing. The worker carries out the results, and
+owns the batch until then.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from sls_hec_forwarder.wire.envelope import with_key
 
 @dataclass(frozen=True)
 class Policy:
-    """What the settings say. `atomic`: see `isolate.judge`. `acks`: acknowledgements are asked for.
+    """The settings that matter here. `atomic`: see `isolate.judge`. `acks`: ask for acknowledgements.
 
-    `can_save`: there is a spool. `fallback_index`: where events go whose own index is refused; may be empty.
+    `can_save`: there is a spool. `fallback_index`: for events whose own index is refused; may be empty.
     """
 
     atomic: bool = False
@@ -31,14 +31,14 @@ class Policy:
 
 @dataclass(frozen=True)
 class Delivered:
-    """At its destination."""
+    """It has reached its destination."""
 
     share: Share
 
 
 @dataclass(frozen=True)
 class AwaitAck:
-    """Accepted; at its destination when that is acknowledged."""
+    """Accepted; delivered once it is acknowledged."""
 
     share: Share
     ack_id: int
@@ -46,14 +46,14 @@ class AwaitAck:
 
 @dataclass(frozen=True)
 class NoAck:
-    """Taken, but without an id to ask for where others have one: it is sent again."""
+    """Accepted without an id to ask for, although other batches got one: send it again."""
 
     share: Share
 
 
 @dataclass(frozen=True)
 class Again:
-    """Sent again, here or elsewhere, after a pause that grows with its `attempts`."""
+    """To be sent again, here or elsewhere, after a pause that grows with its `attempts`."""
 
     share: Share
     attempts: int
@@ -62,7 +62,7 @@ class Again:
 
 @dataclass(frozen=True)
 class AtOnce:
-    """Sent again without a pause: it was refused because of an event that may be in another part."""
+    """To be sent again without a pause: the event that caused the refusal may be in another part."""
 
     share: Share
     isolated: int
@@ -70,7 +70,7 @@ class AtOnce:
 
 @dataclass(frozen=True)
 class Reroute:
-    """One event that is sent again as `envelope`, to the fallback index."""
+    """One event to be sent again as `envelope`, to the fallback index."""
 
     share: Share
     envelope: bytes
@@ -78,13 +78,13 @@ class Reroute:
 
 @dataclass(frozen=True)
 class Dead:
-    """One event that will never be taken as it is."""
+    """One event that will never be accepted as it is."""
 
     share: Share
     reason: str
 
 
-#: What the collector has taken, all or part of a batch.
+#: A batch, or a part of one, that the collector has accepted.
 Taken = Union[Delivered, AwaitAck, NoAck]
 Result = Union[Taken, Again, AtOnce, Reroute, Dead]
 
@@ -92,10 +92,10 @@ Result = Union[Taken, Again, AtOnce, Reroute, Dead]
 def decide(
     batch: Batch, answer: Answer, policy: Policy, *, fault: Next | None = None, acks_given: bool = False
 ) -> list[Result]:
-    """What becomes of `batch`, every event in one result, in the order in which to carry them out.
+    """What becomes of `batch`: each event is in one result; carry the results out in this order.
 
-    `fault`: what is next if it was refused because of itself while others pass. `acks_given`: this collector
-    has given ids to ask for.
+    `fault`: what to do next if the batch itself is at fault, as others pass. `acks_given`: this collector has
+    given ids to ask for.
     """
     whole = Share.of((0, batch.events))
     if answer.done:
@@ -104,7 +104,7 @@ def decide(
         return _parts(batch, answer, policy, acks_given)
     if fault is Next.BURY and batch.events == 1 and policy.can_save:
         return [_refused(batch, whole, answer, policy, "blocked")]
-    if fault is Next.HALVE:  # the pause was for the whole
+    if fault is Next.HALVE:  # the pause was for the whole batch
         return [Again(half, 1, answer.may_have_taken) for half in whole.halves()]
     return [_again(batch, whole, answer)]
 

@@ -1,4 +1,4 @@
-"""A batch that something on the way always refuses, a firewall for example, while others pass."""
+"""Batches that something on the way, such as a firewall, always refuses while others pass."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.hec.api.answers import Answer
 from sls_hec_forwarder.wire.envelope import identity
 
-# Refusals of one batch, all while others pass: from the third on it is reported, from the fourth on halved.
+# How many refusals of one batch, all while others pass, until it is reported, and until it is halved.
 REPORT_AT: Final = 3
 HALVE_AT: Final = 4
-# An event that is refused so often alone, and for so long (seconds), is refused for good.
+# A single event that is refused so often, and for so long (seconds), counts as refused for good.
 BURY_AT: Final = HALVE_AT + 4
 BURY_AFTER: Final = 300.0
-# So many batches refused since the last success are no matter of a single batch any more.
+# If so many batches were refused since the last success, a single batch is not the cause.
 _MANY: Final = 3
-# So many subjects at once; what is beyond shares one.
+# Most subjects at once; further batches share one.
 _SUBJECTS: Final = 16
 _FURTHER: Final = "further batches"
 
 
 class Next(enum.Enum):
-    """What to do with a batch that is at fault itself."""
+    """What to do with a batch that is itself at fault."""
 
     AGAIN = "send it again"
     HALVE = "send its halves, to find the event"
@@ -35,7 +35,7 @@ class Next(enum.Enum):
 
 
 class Evidence:
-    """Whether a refusal is about the batch or about the endpoint. One for each endpoint."""
+    """Decides whether a refusal is about the batch or about the endpoint. One per endpoint."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -49,10 +49,10 @@ class Evidence:
             self._refused.clear()
 
     def refused(self, batch: Batch, path_works: Callable[[], bool]) -> bool:
-        """Whether `batch` is at fault: others got through since its last refusal, or the way is open.
+        """Whether `batch` is at fault: others got through since its last refusal, or the path works.
 
-        `path_works` finds out the latter, with a request. With many batches refused and none let through,
-        an open way proves nothing: it may let small requests pass only.
+        `path_works` tests the path with a request. If many batches were refused and none got through, a
+        working path proves nothing: it may let only small requests pass.
         """
         mark, batch.mark = batch.mark, (self.endpoint, self.passes)
         if len(self._refused) < _MANY:
@@ -74,11 +74,11 @@ class Refusals:
         self._lock = threading.Lock()
 
     def passed(self) -> None:
-        """A batch got through, whichever."""
+        """Any batch got through."""
         self._passes = next(self._passed)
 
     def refused(self, batch: Batch, endpoint: str, answer: Answer) -> Next:
-        """`batch` was refused once more while others pass."""
+        """`batch` was refused again while others pass; what to do with it."""
         batch.refused += 1
         if batch.case is None:
             if batch.refused < REPORT_AT:
@@ -113,7 +113,7 @@ class Refusals:
             batch.case = case
 
     def through(self, batch: Batch) -> None:
-        """`batch` was accepted, saved as a dead letter or dropped: it is no trouble any more."""
+        """`batch` was accepted, saved as a dead letter or dropped: its trouble is over."""
         case, batch.case, batch.refused = batch.case, None, 0
         if case is None:
             return

@@ -19,7 +19,7 @@ from sls_hec_forwarder.settings.model import HecSettings
 
 @dataclass(frozen=True)
 class SendContext:
-    """The same for every endpoint. `clock` is monotonic, `wall` tells the time of day."""
+    """The same for every endpoint. `clock` is monotonic, `wall` is the time of day."""
 
     settings: HecSettings
     outbox: Outbox

@@ -1,7 +1,7 @@
-"""Threads that take batches from the outbox and get them to the collectors.
+"""Threads that take batches from the outbox and send them to the collectors.
 
-Each thread belongs to one endpoint and has one connection. Who is fast takes more, who is in trouble takes
-nothing, and what it could not send goes back to the outbox, where whoever is well takes it next.
+Each thread belongs to one endpoint and has one connection. Fast threads take more batches; a thread whose
+endpoint is in trouble takes none. What it could not send goes back to the outbox, for any other thread.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _FIRST_HOLD: Final = 1.0
 class Sender:
     """All sending threads of the process: `settings.connections` for each collector.
 
-    `spool` takes what is refused for good; without one, or when it is full, such events are held, or dropped
-    with `drop_unsaved`. `read_token` returns the token as it is now, if it is in a file.
+    `spool` takes events that are refused for good. Without a spool, or when it is full, such events are held,
+    or dropped with `drop_unsaved`. `read_token` returns the current token, if it is in a file.
     """
 
     def __init__(
@@ -117,22 +117,22 @@ class Sender:
             worker.start()
 
     def stop(self, timeout: float) -> bool:
-        """End all threads, within `timeout` seconds; what is not delivered stays so. False if some remain."""
+        """End all threads within `timeout` seconds, delivered or not. False if some are still running."""
         deadline = time.monotonic() + timeout
         for endpoint in self.endpoints:
             endpoint.close()
         for worker in self._workers:
             worker.stop()
         for worker in self._workers:
-            if worker.ident is not None:  # started: there may be no room for so many threads
+            if worker.ident is not None:  # only those started: the system may allow fewer threads
                 worker.join(max(0.0, deadline - time.monotonic()))
         return not any(worker.is_alive() for worker in self._workers)
 
     def reload(self) -> None:
-        """An operator has changed something: read the token again and try at once what was on hold.
+        """An operator has changed something: read the token again and try at once what is on hold.
 
-        What was never acknowledged and is held is sent once more.
-        Certificates need no call; they are read again when their files have changed.
+        Held batches that were never acknowledged are sent once more. Certificates need no call; they are read
+        again when their files change.
         """
         self.token.reread()
         for endpoint in self.endpoints:

@@ -1,4 +1,4 @@
-"""Carries out what was decided about a batch, and tells who wants to know."""
+"""Carries out what was decided about a batch, and reports it to outbox, metrics and log."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sls_hec_forwarder.hec.send.send_context import SendContext
 from sls_hec_forwarder.spool.dead_letter import DeadLetter
 from sls_hec_forwarder.wire.envelope import index_of
 
-# A dead letter that could not be saved is tried again after so many seconds, later at the pace of retries:
-# its event is posted again, which also finds out when the collector accepts it.
+# First pause (seconds) before a dead letter that could not be saved is tried again; later ones are as for
+# retries. Its event is posted again, which also shows if the collector accepts it by then.
 _UNSAVED: Final = 5.0
 
 
 class Settler:
-    """For one thread. Each call settles one batch of its custody; one that raises may have left it there."""
+    """For one thread. Each call settles one batch in its custody; a call that raises may leave it there."""
 
     def __init__(self, endpoint: str, around: SendContext) -> None:
         self.custody = Custody(around.outbox)
@@ -26,24 +26,24 @@ class Settler:
         self._around = around
 
     def delivered(self, batch: Batch) -> None:
-        """All of it is at its destination."""
+        """The whole batch is delivered."""
         events, size = batch.events, batch.raw_size
         self.custody.delivered(batch)
         self._around.observer.delivered(self._endpoint, events, size)
 
     def dropped(self, batch: Batch) -> None:
-        """It belongs to another consumer now."""
+        """The batch belongs to another consumer now."""
         events = batch.events
         self.through(batch)
         self.custody.dropped(batch)
         self._around.observer.dropped(events)
 
     def resend(self, batch: Batch) -> None:
-        """It may have been taken, but nobody can tell: send it again."""
+        """Send the batch again: it is not known whether it was accepted."""
         self._put_back(batch, batch.attempts + 1, may_have_taken=True)
 
     def not_taken(self, batch: Batch, result: Again | AtOnce) -> None:
-        """It is to be sent again."""
+        """The batch was not accepted and is to be sent again."""
         if isinstance(result, Again):
             self._put_back(batch, result.attempts, result.may_have_taken)
         else:
@@ -51,7 +51,7 @@ class Settler:
             self.custody.put_back(batch, 0.0)
 
     def refused(self, one: Batch, result: Reroute | Dead, answer: Answer) -> None:
-        """One event that will never be taken as it is."""
+        """One event will never be accepted as it is."""
         piece = one.pieces[0]
         if isinstance(result, Reroute):
             piece.original, piece.body = piece.body, result.envelope
@@ -66,7 +66,7 @@ class Settler:
             self.custody.put_back(one, max(_UNSAVED, self._around.retry.delay(one.attempts)))
 
     def through(self, batch: Batch) -> None:
-        """It is accepted, saved or dropped: whatever trouble it was, it is none any more."""
+        """The batch is accepted, saved or dropped: any trouble with it is over."""
         self._around.refusals.through(batch)
         self._around.dead_letters.through(batch)
 

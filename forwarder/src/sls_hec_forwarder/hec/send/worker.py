@@ -18,18 +18,18 @@ from sls_hec_forwarder.http.connection import NoAnswer
 
 _log = logging.getLogger(__name__)
 
-# Longest wait before a thread looks again whether it has to stop or to ask for acknowledgements.
+# Longest wait (seconds) before a thread checks whether to stop or to ask for acknowledgements.
 _TURN: Final = 1.0
-# A batch of a shard that may be another consumer's by now is looked at again after this time.
+# A batch whose shard may now belong to another consumer is checked again after this time (seconds).
 _SUSPENDED: Final = 0.5
-# While nothing is answered, each so many-th try carries an event: what stops empty requests may let it pass.
+# While nothing is answered, one try in so many carries an event: it may pass where empty requests do not.
 _TRY_AN_EVENT: Final = 5
-# A refusal that took longer (seconds) is not followed by another request to find out whose fault it is.
+# After a refusal that took longer (seconds), no second request is made to find out what is at fault.
 _QUICK: Final = 5.0
 
 
 class Worker(threading.Thread):
-    """Belongs to one endpoint."""
+    """A sending thread of one endpoint."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Worker(threading.Thread):
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """End soon, whatever it waits for."""
+        """Make the thread end soon, whatever it is waiting for."""
         self._stopping.set()
         self._client.connection.abort()
 
@@ -68,7 +68,7 @@ class Worker(threading.Thread):
         self._client.connection.close()
 
     def _turn(self) -> None:
-        for left in self._custody.left():  # an error came between; nobody knows how far it got
+        for left in self._custody.left():  # left by an error; it is not known how far they got
             self._settler.resend(left)
         self.following.follow()
         ticket = self._endpoint.enter(self._patience())
@@ -83,7 +83,8 @@ class Worker(threading.Thread):
                 answer, seconds = self._attempt(batch)
                 at_fault = self._is_at_fault(batch, answer, seconds)
         finally:
-            # Before the batch goes back, so that no other thread tries it where it has just failed.
+            # Before the batch goes back, so that no other thread tries it at the endpoint where it just
+            # failed.
             said = None if self._stopping.is_set() or at_fault else answer
             self._endpoint.leave(ticket, said, seconds)
         if batch is not None and answer is not None:
@@ -94,7 +95,7 @@ class Worker(threading.Thread):
         return _TURN if due is None else min(_TURN, due)
 
     def _unanswered(self) -> Answer | None:
-        """Who gave no answer last time shall not keep a batch waiting for as long again; None: it answers."""
+        """Test a collector that gave no answer last time, so that no batch waits for it; None: it answers."""
         if not self._endpoint.silent or self._tries_an_event:
             return None
         answer = self._client.ask_without_events()
@@ -106,7 +107,7 @@ class Worker(threading.Thread):
         return silent > 0 and silent % _TRY_AN_EVENT == 0
 
     def _take(self, ticket: Ticket) -> Batch | None:
-        """What is to be sent next and is still ours to send; asked before every attempt."""
+        """The next batch to send, checked before every attempt for shards that are no longer ours."""
         batch = self._custody.take(self._patience())
         if batch is None:
             return None
@@ -146,7 +147,7 @@ class Worker(threading.Thread):
         return answer, seconds
 
     def _is_at_fault(self, batch: Batch, answer: Answer, seconds: float) -> bool:
-        """Whether `batch` was refused because of what is in it, while others pass."""
+        """Whether `batch` was refused because of its content, while others pass."""
         if answer.done:
             self._endpoint.evidence.passed()
             return False
@@ -157,7 +158,7 @@ class Worker(threading.Thread):
         )
 
     def _settle(self, batch: Batch, answer: Answer, at_fault: bool) -> None:
-        """Act on the answer. What this raises in the middle of leaves the rest in custody."""
+        """Act on the answer. If this raises, what is not yet settled stays in custody."""
         around = self._around
         if not answer.status and answer.may_have_taken:
             self.following.answer_lost()
