@@ -21,7 +21,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Take the host
+- name: Lock the host
   sls_hec.appliance.sls_hec_forwarder_lock:
     action: take
     path: /run/sls-hec-forwarder.lock
