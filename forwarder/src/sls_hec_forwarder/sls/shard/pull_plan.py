@@ -1,4 +1,4 @@
-"""What a reader does next: how long to wait, for how long to back off after each error, when it is done.
+"""What a reader does next: how long to pause after an answer or an error, and when it is done.
 
 A plain object: no thread, no network.
 """
