@@ -1,4 +1,4 @@
-"""The fastest way each runtime has to put many pieces of bytes together."""
+"""The fastest way to join many pieces of bytes, on each runtime."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING or sys.implementation.name != "pypy":
 
     class BytesBuilder(list[bytes]):
-        """PyPy's `__pypy__.builders.BytesBuilder` for other runtimes; `size` is a guess of the result's."""
+        """`__pypy__.builders.BytesBuilder` of PyPy, for other runtimes; `size` is the expected length."""
 
         def __init__(self, size: int) -> None:  # noqa: ARG002
             super().__init__()

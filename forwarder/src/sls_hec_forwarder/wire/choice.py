@@ -1,4 +1,4 @@
-"""Which encoder makes bodies of pulls: the native one or the one in Python. Their bytes are the same."""
+"""Chooses the encoder of pulls: the native one or the one in Python. Both produce the same bytes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sls_hec_forwarder.wire.native import NativeEncoder, NotAvailable, library
 from sls_hec_forwarder.wire.rules import Rules
 
 AUTO, NATIVE, PYTHON = CHOICES = ("auto", "native", "python")
-"""`auto` is native where that is installed, and python elsewhere."""
+"""`auto` is native where that is installed, and python everywhere else."""
 
 
 class PullEncoder(Protocol):
-    """What all encoders are; threads may share one."""
+    """The interface of all encoders; threads may share one."""
 
     def encode(self, data: bytes, *, shard: int, first_cursor: int | None, max_bytes: int) -> Encoded:
         """As `Encoder.encode`."""
@@ -21,7 +21,7 @@ class PullEncoder(Protocol):
 
 
 class Choice(NamedTuple):
-    """Which encoder it is, `native` or `python`, and why the native one is not used."""
+    """The chosen encoder, `native` or `python`, and why the native one is not used."""
 
     name: str
     reason: str = ""
@@ -31,7 +31,7 @@ class Choice(NamedTuple):
 
 
 def choose(wanted: str) -> Choice:
-    """The encoder for one of CHOICES. Raises NotAvailable when only the native one is wanted."""
+    """Choose by one of CHOICES. Raises NotAvailable if only the native one is wanted and cannot be used."""
     if wanted == PYTHON:
         return Choice(PYTHON, "RELAY_ENCODER says so")
     try:
@@ -46,5 +46,5 @@ def choose(wanted: str) -> Choice:
 
 
 def encoder(choice: Choice, rules: Rules) -> PullEncoder:
-    """The encoder that was chosen."""
+    """Create the encoder that was chosen."""
     return NativeEncoder(rules) if choice.name == NATIVE else Encoder(rules)

@@ -1,4 +1,4 @@
-"""One pull of a shard as bodies of HEC requests: LogGroupList bytes in, envelope bytes out, nothing else."""
+"""Encodes one pull of a shard as bodies of HEC requests: from LogGroupList bytes to envelope bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Chunk(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """A whole pull. Every log of it is in one of the chunks, or counted in `filtered` by its topic."""
+    """A whole pull. Each of its logs is in one of the chunks, or counted in `filtered` by its topic."""
 
     chunks: list[Chunk]
     events: int
@@ -33,10 +33,10 @@ class Encoded(NamedTuple):
 
 
 def envelope_keys(envelope: Mapping[str, str]) -> tuple[bytes | None, bytes]:
-    """Envelope keys as `Rules.envelope` has them, for all logs of a topic.
+    """The JSON of envelope keys, which come from `Rules.envelope` and are for all logs of a topic.
 
-    First the JSON name of the member of `event` whose value is the host, None if that is fixed too; then all
-    keys that are fixed, as JSON, each with a comma.
+    Returns two parts: the JSON name of the member of `event` whose value is the host, or None if the host is
+    fixed too; and all fixed keys with their values as JSON, each followed by a comma.
     """
     fixed = {key: text for key, text in envelope.items() if text}
     host = None
@@ -46,7 +46,7 @@ def envelope_keys(envelope: Mapping[str, str]) -> tuple[bytes | None, bytes]:
 
 
 class Encoder:
-    """Encodes pulls by fixed rules. Holds no state between them: threads may share one."""
+    """Encodes pulls by fixed rules. Keeps no state between pulls: threads may share one."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
@@ -54,9 +54,9 @@ class Encoder:
     def encode(self, data: bytes, *, shard: int, first_cursor: int | None, max_bytes: int) -> Encoded:
         """Encode a LogGroupList.
 
-        `first_cursor` is the cursor of its first log group, or None if events shall carry no identity. A
-        chunk is at most `max_bytes` long, or a single event. Raises WireError if the list is corrupt, and
-        then nothing of it is encoded. Logs that the rules filter out are counted, not read.
+        `first_cursor` is the position of its first log group, or None if events are to have no identity. A
+        chunk is at most `max_bytes` long, or is a single event. Raises WireError if the list is corrupt;
+        nothing of it is encoded then. Logs that the rules filter out are counted, not read.
         """
         encoding = _Encoding(self._rules, shard, first_cursor if self._rules.identity else None, max_bytes)
         for tag, start, end in fields(data, 0, len(data), depth=0):
@@ -66,7 +66,7 @@ class Encoder:
 
 
 class _Topic(NamedTuple):
-    """What the rules make of one topic."""
+    """The result of applying the rules to one topic."""
 
     name: str
     writer: EventWriter | None

@@ -1,6 +1,6 @@
-"""Looking at one envelope that is already bytes, and changing one key of it.
+"""Reads one envelope that is already bytes, and changes one of its keys.
 
-Numbers are not looked at: times have more digits than a float, and logs hold any number.
+Numbers are not parsed: times have more digits than a float can hold, and logs may contain any number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sls_hec_forwarder.untrusted import TEXTS, check_depth, parse_json
 
-#: Longest envelope (bytes) that is looked into. No log of SLS comes near.
+#: Longest envelope (bytes) that is read. No log of SLS is nearly as long.
 LONGEST: Final = 32 * 1024 * 1024
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
@@ -20,7 +20,7 @@ _SPACE: Final = re.compile(r"[ \t\n\r]*")
 def with_key(envelope: bytes, key: str, value: str) -> bytes:
     """`envelope` with its top-level `key` set to `value`; every other byte stays as it is.
 
-    Raises ValueError when it is no JSON object, or is nested deeper than any event.
+    Raises ValueError when it is not a JSON object, or is nested more deeply than any event.
     """
     text = envelope.decode("utf-8")
     check_depth(text)
@@ -41,7 +41,7 @@ def with_key(envelope: bytes, key: str, value: str) -> bytes:
 
 
 def contents(envelope: bytes) -> Mapping[str, Any]:
-    """What it says, None for numbers; empty when it is no JSON object."""
+    """The members of the envelope, with None for numbers; empty when it is not a JSON object."""
     try:
         found = parse_json(envelope, longest=LONGEST, decoder=TEXTS)
     except ValueError:
@@ -50,14 +50,14 @@ def contents(envelope: bytes) -> Mapping[str, Any]:
 
 
 def identity(envelope: bytes) -> str | None:
-    """Its `sls_id`, if it has one."""
+    """The `sls_id` of the envelope, if it has one."""
     fields = contents(envelope).get("fields")
     found = fields.get("sls_id") if isinstance(fields, dict) else None
     return found if isinstance(found, str) else None
 
 
 def index_of(envelope: bytes) -> str:
-    """The index that it names; empty where that is the token's own, or cannot be told."""
+    """The index that the envelope names; empty if it names none (the token's default) or cannot be read."""
     found = contents(envelope).get("index")
     return found if isinstance(found, str) else ""
 
@@ -68,7 +68,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def _after(text: str, at: int, character: str) -> int:
-    """The next place that is no space, behind `character`."""
+    """The position of the first non-space after the `character` at `at`. Raises ValueError without it."""
     if text[at : at + 1] != character:
         raise ValueError(f"no {character} at {at}")
     return _skip(text, at + 1)

@@ -1,8 +1,8 @@
-"""One log as one HEC envelope.
+"""Encodes one log as one HEC envelope.
 
-A log is read by `_usual`, which knows the shape that writers of logs produce and gives up at the first byte
-that is not of it. Then `_exact` reads it again, by all rules of protobuf and of JSON. The hot path stays
-short, and what is rare cannot hurry anybody into a mistake.
+First `_usual` reads the log. It knows only the form that writers of logs usually produce, and gives up at the
+first byte that differs. Then `_exact` reads the log again, by all rules of protobuf and JSON. So the hot path
+stays short, and rare forms are handled by code that need not be fast.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _GROUP_NAMES = tuple(name.encode("ascii") for name in (TOPIC_OF_GROUP, SOURCE_OF
 
 
 class Frame:
-    """What the events of one log group share.
+    """The parts that the events of one log group share.
 
-    `opening` is the envelope up to and with the brace that opens `event`; `fields` are the JSON names and
-    values in `event` that are the group's, at least one and all of them strings; `identity` is the envelope
-    from the end of `time` up to the log's index in its group, or empty for no identity.
+    `opening` is the envelope up to and including the brace that opens `event`; `fields` are the JSON names
+    and values in `event` that come from the group, at least one and all of them strings; `identity` is the
+    envelope from the end of `time` to the log's index in its group, or empty for no identity.
     """
 
     __slots__ = ("fields", "head", "identity", "opening")
@@ -34,46 +34,46 @@ class Frame:
     def __init__(self, opening: bytes, fields: dict[bytes, bytes], identity: bytes) -> None:
         self.opening = opening
         self.fields = fields
-        self.head = opening + _members(fields)[:-1]  # the next field's text begins with the last quote
+        self.head = opening + _members(fields)[:-1]  # without the last quote: `_Name.text` begins with it
         self.identity = identity
 
 
 class _Name:
-    """A field name: how it stands on the wire, how it stands in an event, and where it was met."""
+    """A field name: its form on the wire, its form in an event, and where it was last seen."""
 
     __slots__ = ("follower", "log", "text", "wire")
 
     def __init__(self, wire: bytes, text: bytes, log: int) -> None:
         # On the wire: from the key's tag to the value's tag.
         self.wire = wire
-        # In an event: from the quote that ends the value before to the quote that begins this one's.
+        # In an event: from the closing quote of the value before to the opening quote of this field's value.
         self.text = text
-        # Number of the last log that had it, to see a second one in the same log.
+        # Number of the last log that had it, to notice when a log has it twice.
         self.log = log
-        # The name that came after it last time: logs of a kind have their names in the same order.
+        # The name that followed it last time: similar logs have their names in the same order.
         self.follower = self
 
 
 class EventWriter:
-    """Makes events of the logs of one pull; `unfold` are the names of fields that are sent as JSON."""
+    """Makes events from the logs of one pull; `unfold` names the fields whose values are sent as JSON."""
 
     def __init__(self, unfold: frozenset[bytes]) -> None:
         self.repaired = 0
         self._unfold = unfold
         self._names: dict[bytes, _Name] = {}
-        self._before_first = _Name(b"\xff", b"", _NEVER_USUAL)  # no content begins so
+        self._before_first = _Name(b"\xff", b"", _NEVER_USUAL)  # no content begins with this byte
         self._log = 0
         self._seconds = -1
         self._time = b"}"
 
     def event(self, data: bytes, start: int, end: int, frame: Frame, index: int) -> bytes:
-        """The envelope of the log at `data[start:end]`, which is the group's `index`th. Raises WireError."""
+        """The envelope of the log at `data[start:end]`, number `index` of its group. Raises WireError."""
         event = self._usual(data, start, end, frame, index)
         return self._exact(data, start, end, frame, index) if event is None else event
 
     def _usual(self, data: bytes, pos: int, end: int, frame: Frame, index: int) -> bytes | None:
-        # Positions may run past `end`, or past the data, and lengths may be nonsense: every content has to
-        # end where it said, and the last one at `end`, or nothing of this counts.
+        # Positions may pass `end`, or the end of the data, and lengths may be wrong. So the result is valid
+        # only if every content ends where its length says, and the last one at `end`.
         self._log = log = self._log + 1
         out = BytesBuilder(end - pos + len(frame.head))
         add = out.append
@@ -139,7 +139,7 @@ class EventWriter:
             return None
         raw = wire[2:-1]
         text, repaired = escape(raw)
-        # These may share their name with another field of the event, which `log` would not show.
+        # These names may equal that of another field of the event, which `log` would not reveal.
         special = repaired or raw in self._unfold or raw.startswith(_GROUP_NAMES)
         name = _Name(wire, b'","%b":"' % text, _NEVER_USUAL if special else 0)
         self._names[wire] = name
@@ -160,13 +160,13 @@ class EventWriter:
         return frame.opening + _members(members) + self._ending(seconds, nanos, frame, index)
 
     def quoted(self, raw: bytes) -> bytes:
-        """`raw` as a JSON string; counts a repair."""
+        """`raw` as a JSON string; counts it if it had to be repaired."""
         text, repaired = escape(raw)
         self.repaired += repaired
         return b'"' + text + b'"'
 
     def _ending(self, seconds: int, nanos: int, frame: Frame, index: int) -> bytes:
-        # Numbers are put together as text: a float has not the digits.
+        # Times are composed as text: a float does not have enough digits.
         if seconds != self._seconds:
             self._seconds = seconds
             self._time = b'},"time":%d' % seconds if seconds >= 0 else b"}"

@@ -1,7 +1,7 @@
-"""The encoder in C, of the optional package sls-hec-forwarder-native: the same bytes as `encoder`, sooner.
+"""The encoder in C, from the optional package sls-hec-forwarder-native: the same bytes as `encoder`, faster.
 
-A pull is one call, which holds no lock of the interpreter. What the library does not take (a pull of
-more than 128 MiB, a cursor that has more than 63 bits) is encoded by `encoder` and counted in `handed_back`.
+A pull is one call, which does not hold the interpreter's lock. What the library does not accept (a pull of
+more than 128 MiB, a cursor of more than 63 bits) is encoded by `encoder` and counted in `handed_back`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any, Final
 from sls_hec_forwarder.wire.encoder import Chunk, Encoded, Encoder, WireError, envelope_keys
 from sls_hec_forwarder.wire.rules import Rules, TopicRule
 
-#: What sls_hec_encode.h calls SLS_INTERFACE.
+#: The value of SLS_INTERFACE in sls_hec_encode.h.
 INTERFACE: Final = 1
 _LARGEST: Final = 2**63 - 1
 
 
 class NotAvailable(Exception):
-    """The native encoder cannot be used here; the text says why."""
+    """The native encoder cannot be used here; the message says why."""
 
 
 @cache
@@ -40,18 +40,18 @@ def library() -> tuple[Any, Any]:
 
 
 class NativeEncoder:
-    """As `Encoder`, and byte for byte the same. Raises NotAvailable when it is made."""
+    """As `Encoder`, with byte for byte the same results. The constructor raises NotAvailable."""
 
     def __init__(self, rules: Rules) -> None:
         self._ffi, self._lib = library()
         self._python = Encoder(rules)
         self._identity = rules.identity
-        self._kept: list[Any] = []  # what the library has pointers to
+        self._kept: list[Any] = []  # objects to which the library has pointers
         self._rules = self._rules_of(rules)
         self.handed_back = 0
 
     def encode(self, data: bytes, *, shard: int, first_cursor: int | None, max_bytes: int) -> Encoded:
-        """As `Encoder.encode`; raises MemoryError, too."""
+        """As `Encoder.encode`; also raises MemoryError."""
         cursor = first_cursor if self._identity else None
         if len(data) > self._lib.SLS_LONGEST or not 0 <= (cursor or 0) <= _LARGEST:
             self.handed_back += 1
@@ -121,7 +121,7 @@ class NativeEncoder:
     def _envelope(self, rules: Rules, rule: TopicRule) -> tuple[Any, Any, Any]:
         envelope = rules.envelope_of(rule)
         host, keys = envelope_keys(envelope)
-        # The library compares names before they become JSON, and after they are repaired.
+        # The library compares names after their repair and before they become JSON.
         name = b"" if host is None else _raw(envelope["host"]).decode("utf-8", "replace").encode("utf-8")
         return self._pattern(rule.topic), self._bytes(name), self._bytes(keys)
 
@@ -138,7 +138,7 @@ class NativeEncoder:
 
 
 def _raw(text: str) -> bytes:
-    """A setting, which may hold what is no text: that is found in no topic and no name."""
+    """A setting as bytes. It may contain lone surrogates, whose bytes occur in no topic and no name."""
     return text.encode("utf-8", "surrogatepass")
 
 

@@ -1,8 +1,8 @@
-"""Protobuf's wire format, read strictly and lazily. Knows nothing of logs.
+"""Reads protobuf's wire format, strictly and lazily. Does not know about logs.
 
-Where readers of protobuf differ, this one accepts and refuses what upb, protobuf's C core, does: tags of at
-most five bytes and 32 bits, varints of at most ten bytes and modulo 2**64, unknown groups that end as they
-began, 100 levels of nesting. The format: https://protobuf.dev/programming-guides/encoding/
+Where readers of protobuf differ, this one accepts and refuses the same as upb, protobuf's C core: tags of at
+most five bytes and 32 bits, varints of at most ten bytes and modulo 2**64, unknown groups whose end has the
+number of their start, 100 levels of nesting. The format: https://protobuf.dev/programming-guides/encoding/
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MAX_DEPTH = 100
 
 
 class WireError(ValueError):
-    """The bytes are not what they should be. `offset` is where, counted from 0; `reason` is what."""
+    """The bytes violate the format. `offset` (from 0) is where, `reason` says how."""
 
     def __init__(self, offset: int, reason: str) -> None:
         super().__init__(f"corrupt log group list: {reason} at byte {offset}")
@@ -23,10 +23,10 @@ class WireError(ValueError):
 
 
 def fields(data: bytes, pos: int, end: int, depth: int) -> Iterator[tuple[int, int, int]]:
-    """Fields of the message at `data[pos:end]`, which lies `depth` messages deep, in wire order.
+    """The fields, in wire order, of the message at `data[pos:end]`, which is nested in `depth` messages.
 
     Each is (tag, start, stop) of its bytes, or (tag, value, stop) for a varint; the tag is field number * 8 +
-    wire type. Groups are skipped. Raises WireError; no field reaches beyond `end`.
+    wire type. Groups are skipped. Raises WireError; no field extends beyond `end`.
     """
     while pos < end:
         tag, pos = _tag(data, pos, end)

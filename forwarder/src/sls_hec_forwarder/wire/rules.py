@@ -1,11 +1,11 @@
-"""What the encoder is told to do: topics to pass, envelope keys, fields to unfold."""
+"""The rules of the encoder: topics to pass, envelope keys, fields to unfold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Names in an event of what is the log group's, as SLS itself shows them.
+# Names in an event of the fields that come from the log group, as SLS itself shows them.
 TOPIC_OF_GROUP = "__topic__"
 SOURCE_OF_GROUP = "__source__"
 TAG_PREFIX = "__tag__:"
@@ -13,7 +13,7 @@ TAG_PREFIX = "__tag__:"
 
 @dataclass(frozen=True)
 class TopicRule:
-    """Envelope keys for logs of one topic; None leaves the default of `Rules`, "" omits the key.
+    """Envelope keys for logs of one topic; None keeps the default of `Rules`, "" omits the key.
 
     `topic` is an exact topic, or a prefix followed by `*`.
     """
@@ -37,10 +37,10 @@ class Destination:
 class Rules:
     """How logs become events.
 
-    An empty `source`, `sourcetype`, `index` or `host` leaves the key out, so that the HEC token's default
-    holds. `host` is `__source__` for the log group's source, `__tag__:<key>` for that tag, or a literal; a
-    source or tag that is empty or not there leaves the key out too. Topics in `topics` (the first match
-    wins), `include`, `exclude` and `unfold` are exact, or a prefix followed by `*`.
+    An empty `source`, `sourcetype`, `index` or `host` omits the key, so that the HEC token's default applies.
+    `host` is `__source__` for the log group's source, `__tag__:<key>` for that tag, or a literal; an empty or
+    missing source or tag omits the key too. Topics in `topics` (the first match wins), `include`, `exclude`
+    and `unfold` are exact, or a prefix followed by `*`.
     """
 
     source: str
@@ -54,7 +54,7 @@ class Rules:
     identity: bool = True
 
     def passes(self, topic: str) -> bool:
-        """Whether logs of this topic are sent: included (or nothing is listed there), and not excluded."""
+        """Whether logs of this topic are sent: it is in `include`, or that is empty, and not in `exclude`."""
         return (not self.include or _any(self.include, topic)) and not _any(self.exclude, topic)
 
     def envelope(self, topic: str) -> dict[str, str]:
@@ -96,7 +96,7 @@ class Rules:
 
 
 def matches(pattern: str, topic: str) -> bool:
-    """Whether a topic is the pattern's, which is exact or ends in `*`."""
+    """Whether a topic matches the pattern, which is exact or ends in `*`."""
     if pattern.endswith("*"):
         return topic.startswith(pattern[:-1])
     return topic == pattern
@@ -104,12 +104,12 @@ def matches(pattern: str, topic: str) -> bool:
 
 def covered(pattern: str, by: Iterable[str]) -> bool:
     """Whether one of the patterns `by` matches all that `pattern` matches."""
-    # A pattern that ends in * is covered only by one that does, too; its own * then counts as any text.
+    # A pattern that ends in * is covered only by one that also does; its own * then stands for any text.
     return any(matches(each, pattern) if each.endswith("*") else each == pattern for each in by)
 
 
 def _narrower(one: str, other: str) -> str | None:
-    """The pattern of the topics that both match, or None if there are none."""
+    """The pattern that matches the topics that both match, or None if there are none."""
     return one if covered(one, [other]) else other if covered(other, [one]) else None
 
 

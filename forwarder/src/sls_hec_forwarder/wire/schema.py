@@ -1,4 +1,4 @@
-"""LogGroupList as the service sends it: the parts of a log group, in whatever order they stand.
+"""LogGroupList as the service sends it: reads the parts of a log group, in any order.
 
 The schema is the SDK's `aliyun/log/log_logs_raw.proto`. A tag is field number * 8 + wire type; a known field
 of another wire type is an unknown field. Fields that the schema requires but a writer left out are empty.
@@ -16,11 +16,11 @@ TIME, CONTENTS, TIME_NS = 1 << 3 | 0, 2 << 3 | 2, 4 << 3 | 5  # of Log
 KEY, VALUE = 1 << 3 | 2, 2 << 3 | 2  # of Content and LogTag
 
 UINT32 = 0xFFFFFFFF
-"""`Time` is a uint32: of a longer varint, protobuf keeps the low 32 bits."""
+"""`Time` is a uint32: protobuf keeps only the low 32 bits of a longer varint."""
 
 
 class LogGroup(NamedTuple):
-    """A log group; `logs` are (start, end) of each log's bytes, which nobody has looked into yet."""
+    """A log group; `logs` are (start, end) of each log's bytes, which have not been parsed yet."""
 
     topic: bytes
     source: bytes

@@ -1,4 +1,4 @@
-"""Log bytes as the inside of a JSON string."""
+"""Turns log bytes into the inside of a JSON string."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import re
 
 needs_care = re.compile(rb'[\x00-\x1f"\\\x80-\xff]').search
-"""Finds the first byte that keeps bytes from being their own JSON text."""
+"""Finds the first byte that may need escaping or repair; without one, the bytes are their own JSON text."""
 
 _MUST_ESCAPE = re.compile(rb'[\x00-\x1f"\\]').search
 _CONTROL = re.compile(rb"[\x00-\x1f]").search
 _ESCAPES = {bytes([byte]): json.dumps(chr(byte))[1:-1].encode("ascii") for byte in range(0x20)}
 
-# Table 3-7 of the Unicode Standard: well-formed UTF-8, and what an ill-formed sequence has in common with it,
-# which becomes one U+FFFD (section 3.9, "substitution of maximal subparts").
+# Table 3-7 of the Unicode Standard: well-formed UTF-8; and the longest beginnings of it in ill-formed bytes,
+# each of which becomes one U+FFFD (section 3.9, "substitution of maximal subparts").
 _WELL_FORMED = re.compile(
     rb"((?:[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]"
     rb"|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}"
@@ -28,8 +28,8 @@ _ILL_FORMED = re.compile(
 def escape(raw: bytes) -> tuple[bytes, bool]:
     """The UTF-8 JSON text of `raw`, without quotes, and whether it had to be repaired.
 
-    Bytes that are not UTF-8 become U+FFFD, as many as Python's `errors="replace"` makes of them. Characters
-    beyond ASCII stay themselves.
+    Bytes that are not UTF-8 become U+FFFD, as many as Python's `errors="replace"` makes of them. Non-ASCII
+    characters are kept as they are.
     """
     repaired = False
     if not raw.isascii():
@@ -49,12 +49,12 @@ def escape(raw: bytes) -> tuple[bytes, bool]:
 
 
 def _repair(raw: bytes) -> bytes:
-    # Like raw.decode("utf-8", "replace"), which on PyPy takes a microsecond for every wrong byte.
+    # As raw.decode("utf-8", "replace"), which on PyPy takes a microsecond for every invalid byte.
     pieces = _WELL_FORMED.split(raw)
     pieces[::2] = [_ILL_FORMED.sub(b"\xef\xbf\xbd", piece) for piece in pieces[::2]]
     return b"".join(pieces)
 
 
 def quoted(value: str) -> bytes:
-    """A setting as a JSON string, quotes included; what no UTF-8 can hold becomes U+FFFD."""
+    """A setting as a JSON string with its quotes; what UTF-8 cannot represent becomes U+FFFD."""
     return b'"%b"' % escape(value.encode("utf-8", "surrogatepass"))[0]

@@ -1,8 +1,8 @@
-"""Field values that are JSON, sent as JSON: a strict reader that only says yes or no.
+"""Recognizes field values that are JSON, so that they can be sent as JSON: a strict check.
 
-`json.loads` is no judge here: it lets NaN, Infinity and lone surrogates pass, gives up at a depth that hangs
-on the stack, and takes quadratic time for long numbers. This is an automaton of RFC 8259's grammar: a table
-look-up a byte, and a stack of open brackets.
+`json.loads` is not suitable: it accepts NaN, Infinity and lone surrogates, fails at a depth that depends on
+the stack, and takes quadratic time for long numbers. This is an automaton of RFC 8259's grammar: one table
+look-up per byte, and a stack of open brackets.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 
 MAX_DEPTH = 100
-"""Objects and arrays within each other. Readers down the line have limits too, and would refuse the event."""
+"""Most nested objects and arrays. Later readers have limits too, and would refuse a deeper event."""
 
 _REJECT, _COMMA, _OPEN_OBJECT, _OPEN_ARRAY, _CLOSE_OBJECT, _CLOSE_ARRAY = range(-1, -7, -1)
 _DIGITS = b"0123456789"
@@ -20,7 +20,7 @@ _HEX = b"0123456789abcdefABCDEF"
 
 
 class _Table:
-    """Next state by state and byte in a flat list: a state is the index of its row, an action is negative."""
+    """Next state by state and byte, as a flat list: a state is the row index, an action is negative."""
 
     def __init__(self) -> None:
         self.next: list[int] = []
@@ -115,8 +115,9 @@ class _Table:
 
 _table = _Table()
 
-# Without a JIT a loop is dear, so there `re` first cuts each well-formed string to "", and the first that is
-# ill-formed with all that follows. The verdict stays, for that leaves a bracket open. No byte is tried twice.
+# Without a JIT the loop is slow, so `re` first shortens each well-formed string to "", and also the first
+# ill-formed one with all that follows it. The result is the same, because the latter leaves a bracket open.
+# The pattern reads no byte twice.
 _PLAIN = rb'[^"\\\x00-\x1f]*'
 _SURROGATES = rb"[dD](?:[0-7][0-9a-fA-F]{2}|[89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
 _ESCAPE = rb'\\(?:["\\/bfnrt]|u(?:[0-9a-ce-fA-CE-F][0-9a-fA-F]{3}|' + _SURROGATES + rb"))"
@@ -125,7 +126,7 @@ _JIT = platform.python_implementation() == "PyPy"
 
 
 def unfolded(raw: bytes) -> bytes | None:
-    """`raw` as it can stand in an envelope, if it is the JSON text of an object or array; else None.
+    """`raw`, ready to be put into an envelope, if it is the JSON text of an object or array; else None.
 
     Strict: RFC 8259's grammar in valid UTF-8, no lone surrogate escapes, and at most `MAX_DEPTH` deep. Line
     breaks in its white space become spaces, so that an envelope stays on one line.

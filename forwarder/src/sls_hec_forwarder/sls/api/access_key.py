@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class AccessKey:
-    """An AccessKey with the security token that belongs to it, if any. Shows no secret when printed."""
+    """An AccessKey with its security token, if any. Its printed form contains no secret."""
 
     __slots__ = ("_id", "_secret", "_token")
 
@@ -25,7 +25,7 @@ class AccessKey:
         return self._token
 
     def redact(self, text: str) -> str:
-        """`text` without the secret and the token: SLS quotes what was signed in some messages."""
+        """`text` without the secret and the token: some messages of SLS quote what was signed."""
         for secret in (self._secret, self._token):
             if secret:
                 text = text.replace(secret, "***")

@@ -1,4 +1,4 @@
-"""All calls to SLS that the relay makes: those that look, and those that change something."""
+"""All calls to SLS that the relay makes: those that only read, and those that change something."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Checkpoint", "ConsumerGroup", "ReadClient", "Shard", "SlsClient"]
 
 
 class SlsClient(ReadClient):
-    """A ReadClient that can write as well, as one consumer: for `run` and `reset`, and for nothing else."""
+    """A ReadClient that can also write, as one consumer. Only `run` and `reset` use it."""
 
     api_class: ClassVar[type[Api]] = WritingApi
 
@@ -30,7 +30,7 @@ class SlsClient(ReadClient):
         )
 
     def heartbeat(self, shards: Collection[int]) -> list[int]:
-        """Report `shards` as held; the shards that SLS wants this consumer to hold."""
+        """Report `shards` as held; return the shards that SLS wants this consumer to hold."""
 
         def call() -> list[int]:
             answer = self._api.heart_beat(*self._group_names, self.consumer, sorted(shards))
@@ -41,9 +41,9 @@ class SlsClient(ReadClient):
     def save_checkpoint(self, shard: int, cursor: str, *, force: bool = False) -> None:
         """Save the checkpoint of a shard that this consumer holds; NotMember if SLS says it does not.
 
-        `force`: whoever holds it. A forced update (what the SDK's consumer always sends) overwrites the
-        checkpoint of the consumer that owns the shard by now; it is for a group without members, and for one
-        that was made anew.
+        `force`: save it whoever holds the shard. A forced update (what the SDK's consumer always sends) may
+        overwrite the checkpoint of the consumer that now owns the shard; it is only for a group without
+        members, and for one that was created again.
         """
         self._ask(
             "UpdateCheckPoint",

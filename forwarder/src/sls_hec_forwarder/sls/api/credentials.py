@@ -1,7 +1,7 @@
-"""What requests to SLS are signed with: a fixed AccessKey, a temporary one, or that of an ECS RAM role.
+"""The credentials that sign requests to SLS: a fixed AccessKey, a temporary one, or that of an ECS RAM role.
 
-All fit the SDK's credentials provider protocol (aliyun/log/credentials.py): `get_credentials()` is called
-for every signature, so it is quick and never touches the network once there are credentials.
+All implement the SDK's credentials provider protocol (aliyun/log/credentials.py): `get_credentials()` is
+called for every signature, so it is fast and, once there are credentials, never uses the network.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.api.access_key import AccessKey
 from sls_hec_forwarder.sls.api.ram_role import RoleCredentials
 
-#: Reads the settings anew, files of secrets included.
+#: Reads the settings again, including files with secrets.
 Reread = Callable[[], SlsSettings]
 
-#: Secrets are not read again more often than this (seconds), however many requests are refused.
+#: Least time (seconds) between two readings of the secrets, however many requests are refused.
 _REREAD_PAUSE = 5.0
 
 _log = logging.getLogger(__name__)
@@ -33,26 +33,26 @@ class CredentialsSource(Protocol):
         """The credentials to sign with now."""
 
     def rejected(self) -> None:
-        """SLS refused a signature: get other credentials, if there are any."""
+        """SLS refused a signature: look for new credentials."""
 
     def reload(self, settings: SlsSettings) -> None:
-        """The settings were read anew."""
+        """Take the credentials of settings that were read again."""
 
     @property
     def expires(self) -> float | None:
-        """When the credentials end (unix seconds); None: never, or not known."""
+        """When the credentials expire (unix seconds); None: never, or not known."""
 
     def redact(self, text: str) -> str:
         """`text` without secrets."""
 
     def close(self) -> None:
-        """Ends what runs in the background."""
+        """End what runs in the background."""
 
 
 def credentials_for(
     settings: SlsSettings, reread: Reread | None = None, conditions: Conditions | None = None
 ) -> CredentialsSource:
-    """The credentials that `settings` ask for; `reread` is called when SLS refuses them."""
+    """The kind of credentials that `settings` choose; `reread` is called when SLS refuses them."""
     if settings.ram_role:
         return RoleCredentials(
             settings.ram_role, settings.metadata_url, conditions=conditions or Conditions()
@@ -61,7 +61,7 @@ def credentials_for(
 
 
 class SettingsCredentials:
-    """The AccessKey of the settings, replaced by `reload`, and by itself after a refusal. Thread-safe."""
+    """The AccessKey of the settings, replaced by `reload` and automatically after a refusal. Thread-safe."""
 
     def __init__(
         self,

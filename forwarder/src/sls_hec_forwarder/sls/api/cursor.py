@@ -12,7 +12,7 @@ from sls_hec_forwarder.untrusted import whole_number
 
 
 def decode(cursor: str) -> int:
-    """The position that `cursor` names. Raises ValueError when it is none."""
+    """The position that `cursor` stands for. Raises ValueError when it is no plain cursor."""
     try:
         # Examples in the API documentation lack the padding.
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), validate=True).decode("ascii")
@@ -24,7 +24,7 @@ def decode(cursor: str) -> int:
 
 
 def is_plain(cursor: str) -> bool:
-    """Whether `cursor` names a position."""
+    """Whether `cursor` stands for a position."""
     return distance(cursor, cursor) is not None
 
 
@@ -34,7 +34,7 @@ def encode(position: int) -> str:
 
 
 def distance(start: str, end: str) -> int | None:
-    """Log groups from cursor `start` up to `end`, or None when either is no plain cursor."""
+    """Number of log groups from cursor `start` to `end`, or None when either is no plain cursor."""
     try:
         return decode(end) - decode(start)
     except ValueError:

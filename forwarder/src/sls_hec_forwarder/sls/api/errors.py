@@ -1,8 +1,8 @@
-"""What a call to SLS can end in, other than an answer.
+"""The errors that a call to SLS can raise.
 
-Each error keeps the HTTP status (0: there was no answer), SLS's own error code and the request id, which is
-what Alibaba Cloud's support asks for. Codes are those of the API documentation, "Common error codes" and the
-pages of the consumer group calls; where the SDKs spell or treat one differently, that is said below.
+Each error keeps the HTTP status (0: there was no answer), SLS's own error code and the request id, which
+Alibaba Cloud's support asks for. Codes are those of the API documentation, "Common error codes" and the pages
+of the consumer group calls; comments below say where the SDKs spell or treat one differently.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from sls_hec_forwarder.errors import OperatorError, RelayError, TransientError
 
 
 class SlsError(RelayError):
-    """Base of the errors of one call; never raised itself."""
+    """Base class of the errors of one call; never raised itself."""
 
-    #: Short name for metrics and for telling one trouble from the next.
+    #: Short name, for metrics and to tell whether two errors have the same cause.
     kind = "sls"
-    #: The call that it came from, such as "HeartBeat".
+    #: The call that failed, such as "HeartBeat".
     call = ""
-    #: Something on the way refused: what SLS refuses has a code and a request id.
+    #: Refused by something on the way, not by SLS, whose refusals have a code and a request id.
     foreign = False
 
     def __init__(self, message: str, *, status: int = 0, code: str = "", request_id: str = "") -> None:
@@ -31,7 +31,7 @@ class SlsError(RelayError):
 
 
 class ServiceFault(SlsError, TransientError):
-    """No answer, or one that says nothing: network, time-out, 5xx, an answer that is not SLS's."""
+    """No answer, or no usable one: network, time-out, 5xx, an answer that is not from SLS."""
 
     kind = "transient"
 
@@ -41,53 +41,53 @@ class TooSlow(ServiceFault):
 
 
 class Throttled(SlsError, TransientError):
-    """A quota of the shard or of the project is used up. SLS answers 403 for that, not 429."""
+    """A quota of the shard or of the project is used up. SLS answers this with 403, not 429."""
 
     kind = "throttled"
 
 
 class CorruptPull(SlsError, TransientError):
-    """A pull whose body does not decompress to the size that its header names."""
+    """A pull whose body does not decompress to the size in its header."""
 
     kind = "corrupt"
 
 
 class TooLarge(CorruptPull):
-    """A pull of more bytes than the relay takes at a time. Fewer log groups may fit."""
+    """A pull of more bytes than the relay accepts in one answer. A pull of fewer log groups may fit."""
 
 
 class Unreadable(SlsError, TransientError):
-    """A pull whose log groups break the wire format."""
+    """A pull whose log groups violate the wire format."""
 
     kind = "wire"
 
 
 class NotMember(SlsError, TransientError):
-    """SLS does not know this consumer as the holder: it was timed out, or the shard went to another one."""
+    """SLS does not regard this consumer as the holder: it timed out, or the shard went to another one."""
 
     kind = "not_member"
 
 
 class CursorInvalid(SlsError):
-    """The cursor is outside what the shard holds, as a rule because retention passed it."""
+    """The cursor is outside what the shard holds, usually because the logs there have expired."""
 
     kind = "cursor"
 
 
 class AuthFailed(SlsError, OperatorError):
-    """The credentials are wrong, disabled or expired. New ones are asked for by themselves."""
+    """The credentials are wrong, disabled or expired. New ones are looked for automatically."""
 
     kind = "auth"
 
 
 class Denied(SlsError, OperatorError):
-    """The credentials are good but lack the right to do this."""
+    """The credentials are valid but lack the right for this call."""
 
     kind = "denied"
 
 
 class Rejected(SlsError, OperatorError):
-    """A name or a parameter that SLS does not accept: project, logstore, group, query."""
+    """SLS does not accept a name or a parameter: project, logstore, group, query."""
 
     kind = "rejected"
 
@@ -99,20 +99,20 @@ class ClockSkewed(SlsError, OperatorError):
 
 
 class GroupQuotaExceeded(Rejected):
-    """The logstore has as many consumer groups as it may have."""
+    """The logstore has the largest number of consumer groups that is allowed."""
 
 
 class GroupMissing(Rejected):
-    """The consumer group does not exist (any more)."""
+    """The consumer group does not exist, or no longer exists."""
 
 
 class GroupExists(Rejected):
-    """The consumer group that was to be made exists."""
+    """The consumer group that was to be created already exists."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer other than 200, as it came."""
+    """An answer other than 200, as received."""
 
     status: int
     code: str
@@ -120,20 +120,20 @@ class Refusal:
     request_id: str
 
 
-# The Go SDK tests for the misspelt code as well (consumer/checkpoint_tracker.go).
+# The Go SDK also tests for the misspelt code (consumer/checkpoint_tracker.go).
 _NOT_MEMBER = {"NotExistConsumerWithBody", "ConsumerNotExist", "ConsumerNotExsit", "ConsumerNotMatch"}
 _SKEWED = {"RequestTimeTooSkewed", "RequestTimeExpired"}
 _TRANSIENT = {"InternalServerError", "RequestTimeout", "ServerBusy"}
 # As in the SDK's list (logclient.py, _auth_partial_code_set), and the code of a wrong secret.
 _AUTH = re.compile(r"SignatureNotMatch|InvalidAccessKeyId|SecurityToken")
 _QUOTA = re.compile(r"quota|qps|exceed|throttl", re.IGNORECASE)
-# "Unauthorized" is both an unknown key and a missing RAM right; only the message tells.
+# "Unauthorized" means an unknown key or a missing RAM right; only the message says which.
 _RAM = re.compile(r"denied by|\bram\b|not authorized|no permission", re.IGNORECASE)
 _CURSOR = re.compile(r"invalid ?cursor", re.IGNORECASE)
 
 
 def classify(refusal: Refusal) -> type[SlsError]:
-    """The error that a refusal is."""
+    """The class of error for a refusal."""
     code = _by_code(refusal)
     return code if code is not None else _by_status(refusal)
 
@@ -173,5 +173,5 @@ def _by_status(refusal: Refusal) -> type[SlsError]:
     if status == 407:
         return Rejected  # the proxy wants credentials
     if status >= 500 or not refusal.code:
-        return ServiceFault  # a code is what tells SLS's answers from a gateway's
+        return ServiceFault  # SLS's answers have a code; this one comes from a gateway
     return Rejected

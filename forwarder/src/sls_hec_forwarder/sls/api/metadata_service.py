@@ -2,8 +2,9 @@
 
 `GET <metadata>/latest/meta-data/ram/security-credentials/<role>` answers JSON with AccessKeyId,
 AccessKeySecret, SecurityToken and Expiration (UTC); the Go SDK reads the same (credentials provider "ECS RAM
-role"). In security-hardening mode the service wants a token with it, which `PUT <metadata>/latest/api/token`
-hands out (ECS User Guide, "Instance metadata access modes"); older services do not know that path.
+role"). In security-hardening mode the service requires a token with that request. `PUT
+<metadata>/latest/api/token` returns one (ECS User Guide, "Instance metadata access modes"); older services do
+not have that path.
 """
 
 from __future__ import annotations
@@ -23,33 +24,33 @@ from sls_hec_forwarder.sls.api.errors import AuthFailed, ServiceFault
 from sls_hec_forwarder.times import parse_iso
 from sls_hec_forwarder.untrusted import parse_json
 
-#: Time (seconds) for everything; the service is on the same machine.
+#: Time (seconds) for all requests together; the service is on the same machine.
 DEADLINE = 7.0
-#: Of that, time (seconds) for the token. Its answer may not reach a container: the instance's setting
-#: HttpPutResponseHopLimit counts networks, and 1 of them is the default.
+#: The part of it (seconds) for the token. That answer may not reach a container: the instance's setting
+#: HttpPutResponseHopLimit limits the network hops, by default to 1.
 _TOKEN_TIME = 2.0
-#: Time (seconds) for which a token is asked for; it is used at once and forgotten.
+#: Lifetime (seconds) to ask for; the token is used once, immediately.
 _TOKEN_LIFE = 60
-#: Longest answer (bytes) that is read; credentials take about 1 kB.
+#: Longest answer (bytes) that is read; credentials are about 1 kB.
 _MOST = 64 * 1024
 
 _TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
 _ROLE_PATH = "/latest/meta-data/ram/security-credentials/"
-#: Answers to the request for a token with which it is tried without one: what services that know no tokens
-#: say, and what a filter in front of one says. If a token is needed then, the next request is refused.
+#: Answers to the token request after which credentials are requested without one: those of services that have
+#: no tokens, and those of a filter in front of one. If a token is required, the next request is refused.
 _WITHOUT_TOKEN = (403, 404, 405, 501)
 
 
 @dataclass(frozen=True)
 class Grant:
-    """Credentials and the time (unix seconds) at which they expire."""
+    """Credentials, and the time (unix seconds) at which they expire."""
 
     key: AccessKey
     expires: float
 
 
 def read_grant(answer: object) -> Grant:
-    """Credentials from the metadata service's JSON. Raises ServiceFault when it holds none."""
+    """Read credentials from the metadata service's JSON. Raises ServiceFault when it holds none."""
     try:
         assert isinstance(answer, dict)
         if answer.get("Code", "Success") != "Success":
@@ -61,12 +62,12 @@ def read_grant(answer: object) -> Grant:
             parse_iso(answer["Expiration"]),
         )
     except (AssertionError, KeyError, ValueError) as problem:
-        # Not the answer itself: it may hold half of the credentials.
+        # Not the answer itself: it may contain part of the credentials.
         raise ServiceFault(f"the metadata service's answer lacks {problem}") from None
 
 
 def _key_part(answer: Mapping[str, object], name: str) -> str:
-    """It has to stand in a header, and an error about one that cannot would quote it."""
+    """One part, checked to fit into a header: a later error about one that does not would quote it."""
     value = answer[name]
     if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
         raise ValueError(f"a usable {name}")
@@ -79,9 +80,9 @@ def fetch(
     opened: Callable[[Connection], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Grant:
-    """Ask the metadata service. Raises ServiceFault, or AuthFailed when somebody has to change something.
+    """Ask the metadata service. Raises ServiceFault, or AuthFailed when an operator has to change something.
 
-    `opened` gets each connection, for who wants to end it by `abort`.
+    `opened` is called with each connection, so that the caller can `abort` it.
     """
     until = clock() + DEADLINE
     service = _Service(metadata_url, clock, opened)
@@ -106,7 +107,7 @@ def fetch(
 
 
 def _token(service: _Service, until: float) -> tuple[str, str]:
-    """The token, or "" and why there is none: the service may do without."""
+    """The token and "", or "" and the reason why there is none: the service may not require one."""
     try:
         status, body = service.ask(
             "PUT", _TOKEN_PATH, {"X-aliyun-ecs-metadata-token-ttl-seconds": str(_TOKEN_LIFE)}, until
@@ -148,10 +149,10 @@ class MetadataUnanswered(ServiceFault):
 
 
 class _Service:
-    """Sends single requests, each ended by its deadline, whatever the other side does.
+    """Sends single requests, each of which ends by its deadline, whatever the other side does.
 
-    No proxy: the service is link-local, and a proxy would ask its own machine's. No redirect is followed: the
-    token and the credentials are for this address only.
+    No proxy: the service is link-local, so a proxy would reach the service of its own machine. No redirect is
+    followed: the token and the credentials are for this address only.
     """
 
     def __init__(self, url: str, clock: Callable[[], float], opened: Callable[[Connection], None]) -> None:
@@ -168,7 +169,7 @@ class _Service:
         return f"the metadata service at {self._url}"
 
     def ask(self, method: str, path: str, headers: dict[str, str], until: float) -> tuple[int, bytes]:
-        """Status and body. Raises MetadataUnanswered when there is none by `until`, on the clock."""
+        """Return status and body. Raises MetadataUnanswered without an answer by `until`, on the clock."""
         left = until - self._clock()
         if left <= 0:
             raise self._late()
@@ -181,7 +182,7 @@ class _Service:
         except http.NoAnswer as problem:
             if problem.late:
                 raise self._late() from None
-            # Not its text: what was sent in place of an answer may hold half of the credentials.
+            # Not the error's text: it may quote what was received, and with it part of the credentials.
             kind = type(problem.cause).__name__
             raise MetadataUnanswered(f"no answer from {self} ({kind}): {_WHERE}") from problem
         if answer.cut:

@@ -1,7 +1,7 @@
 """One answer of PullLogs, still compressed.
 
-Unpacking is a step of its own because a decompressed list is large: the caller bounds how many exist at a
-time, while any number of shards may wait for the network.
+Unpacking is a separate step because a decompressed list is large: the caller limits how many exist at a time,
+while any number of shards may wait for the network.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from sls_hec_forwarder.sls.api.errors import CorruptPull, TooLarge
 from sls_hec_forwarder.sls.api.zstd_frame import content_size
 from sls_hec_forwarder.untrusted import whole_number
 
-#: What one pull may have at most (bytes), on the wire and decompressed. A log group has 5 MB at most, and the
-#: largest pulls that were seen have about 10 MB.
+#: Largest pull (bytes), on the wire and decompressed. A log group has 5 MB at most, and the largest pulls
+#: seen so far had about 10 MB.
 MOST_BYTES = 32 * 1024 * 1024
-#: An lz4 block cannot grow more than this when it is decompressed (LZ4 block format, "match length").
+#: Largest factor by which an lz4 block can grow when decompressed (LZ4 block format, "match length").
 _LZ4_RATIO = 255
-#: What nothing takes at most (bytes) when it is compressed: a zstd frame with a checksum.
+#: Largest compressed form (bytes) of an empty body: a zstd frame with a checksum.
 _EMPTY_BODY = 16
 
 
@@ -31,21 +31,21 @@ class PullAnswer:
     """What one pull brought. Immutable; `unpack` does the work."""
 
     shard: int
-    #: The cursor that was asked for, and the one to ask for next.
+    #: The cursor that was pulled, and the one to pull next.
     cursor: str
     next_cursor: str
-    #: Log groups in the body; after the filter, where one runs on the server.
+    #: Number of log groups in the body, after the server's filter if there is one.
     groups: int
     #: Position of the first log group; None when unknown, as with a query, which regroups logs.
     first_cursor: int | None
-    #: Receive time (unix seconds) that SLS gives for this place of the shard, where it does.
+    #: Receive time (unix seconds) at this place of the shard; None if SLS did not report it.
     cursor_time: int | None
-    #: There was nothing more behind it.
+    #: Whether it reached the present end of the shard.
     caught_up: bool
     compression: str
     raw_bytes: int
     body: bytes
-    #: A query or a processor of the server chose what came.
+    #: Whether a query or a processor on the server chose which logs came.
     filtered: bool = False
 
     @property
@@ -54,22 +54,22 @@ class PullAnswer:
 
     @property
     def missing(self) -> int:
-        """Log groups that the answer steps over without bringing them; 0 when that cannot be told.
+        """Number of log groups that the answer skips without containing them; 0 when that is not known.
 
-        With a query or a processor the server leaves out what does not match, so nothing can be told.
+        It is not known with a query or a processor, as the server then leaves out what does not match.
         """
         steps = cursors.distance(self.cursor, self.next_cursor)
         return 0 if self.filtered or steps is None else max(0, steps - self.groups)
 
     @property
     def first_position(self) -> int:
-        """Position of the first log group that came, or would come next; only where `missing` is known."""
+        """Position of the first log group that came, or else of the next; only where `missing` is known."""
         return cursors.decode(self.next_cursor) - self.groups
 
     def check(self) -> None:
         """Raises CorruptPull when the headers contradict each other or the body.
 
-        Such an answer must move nothing: what it steps over was not seen.
+        Such an answer must not move the cursor: what it skips has not been read.
         """
         problem = self._contradiction()
         if problem:
@@ -90,7 +90,7 @@ class PullAnswer:
             return "log groups, but the next cursor is where they were read"
         steps = cursors.distance(self.cursor, self.next_cursor)
         if steps is None:
-            # Taken for an expired one later, it would have the shard read again, or the rest of it skipped.
+            # It would later be taken for an expired cursor, and the shard read again or the rest skipped.
             return "the next cursor is none" if cursors.is_plain(self.cursor) else ""
         if steps < 0:
             return "the next cursor goes back"
@@ -103,9 +103,9 @@ class PullAnswer:
         return ""
 
     def unpack(self) -> bytes:
-        """The LogGroupList. Raises CorruptPull when the body does not decode to its announced size.
+        """Return the LogGroupList. Raises CorruptPull when the body does not decode to its announced size.
 
-        Nothing is allocated that is larger than that, and that is no larger than MOST_BYTES.
+        No more is allocated than the announced size, which may not exceed MOST_BYTES.
         """
         if not self.raw_bytes:
             return b""
@@ -113,7 +113,7 @@ class PullAnswer:
             raise TooLarge(f"a body of {self.raw_bytes} bytes, where at most {MOST_BYTES} are taken")
         try:
             raw = self._decompress()
-        # Each codec raises classes of its own, and a corrupt size is a MemoryError.
+        # Each codec has its own exception classes, and a corrupt size raises MemoryError.
         except Exception as problem:
             raise CorruptPull(f"{self.compression} body does not decode: {problem}") from problem
         if len(raw) != self.raw_bytes:
@@ -136,10 +136,10 @@ class PullAnswer:
 
 
 def first_cursor(headers: Mapping[str, str], cursor: str, next_cursor: str, groups: int) -> int | None:
-    """Position of the first of `groups` log groups, from the answer's headers to a pull without a query.
+    """Position of the first of `groups` log groups, from the headers of the answer to a pull without a query.
 
-    `x-log-read-last-cursor` is the decimal position of the last one. Without it the cursor asked for is
-    taken, but only if the answer covers exactly the positions from there on.
+    `x-log-read-last-cursor` is the decimal position of the last log group. Without it, the first position is
+    that of `cursor`, but only if there are exactly `groups` positions up to `next_cursor`; else None.
     """
     if not groups:
         return None

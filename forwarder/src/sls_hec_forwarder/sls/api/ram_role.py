@@ -17,34 +17,34 @@ from sls_hec_forwarder.sls.api.errors import AuthFailed, ServiceFault
 from sls_hec_forwarder.sls.api.metadata_service import Grant, fetch
 from sls_hec_forwarder.sls.api.trouble import Trouble
 
-#: How long a caller waits for the very first credentials.
+#: How long (seconds) a caller waits for the very first credentials.
 _FIRST_WAIT = 5.0
-#: Credentials are renewed this long (seconds) before they expire, or when a quarter of their time is left.
+#: Time (seconds) before expiry at which credentials are renewed, or when a quarter of their time is left.
 _LEAD = 900.0
-#: Not more often than this, whatever the metadata service says about expiry.
+#: Shortest pause (seconds) between renewals, whatever expiry the metadata service reports.
 _LEAST_PAUSE = 1.0
-#: First and longest pause (seconds) between tries while it fails.
+#: First and longest pause (seconds) between tries after a failure.
 _RETRY = (1.0, 60.0)
-#: Time (seconds) for the thread to end, when what it waits for is aborted.
+#: Time (seconds) for the thread to end once its request is aborted.
 _END_TIME = 1.0
 
 _log = logging.getLogger(__name__)
 
 
 def renew_in(now: float, expires: float) -> float:
-    """Seconds to wait before credentials that were just fetched are asked for again.
+    """Seconds to wait before credentials that were just fetched are fetched again.
 
-    The metadata service hands out the same ones until it has made new ones; asking again after three
-    quarters of what is left gets the new ones in time without asking often.
+    The metadata service returns the same ones until it has new ones; asking again after three quarters of the
+    time left gets the new ones in time without asking often.
     """
     left = expires - now
     return max(_LEAST_PAUSE, left - min(_LEAD, left / 4))
 
 
 class RoleCredentials:
-    """Keeps a role's credentials fresh from one background thread. Thread-safe.
+    """Keeps a role's credentials fresh with one background thread. Thread-safe.
 
-    While renewing fails, the last ones are handed out: whether they still hold is for SLS to say.
+    While renewing fails, the last ones remain in use: SLS decides whether they are still valid.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class RoleCredentials:
         self._thread.start()
 
     def get_credentials(self) -> AccessKey:
-        """Raises AuthFailed when there have been none yet for some seconds."""
+        """The latest credentials. Raises AuthFailed if the first ones do not come within some seconds."""
         if self._grant is None:
             self._asked.wait(_FIRST_WAIT)
         grant = self._grant
@@ -90,7 +90,7 @@ class RoleCredentials:
         self._thread.wake()
 
     def reload(self, settings: SlsSettings) -> None:  # noqa: ARG002 - the protocol's
-        """The role is not changed by a reload, but its credentials are fetched again."""
+        """A reload does not change the role, but its credentials are fetched again."""
         self._thread.wake()
 
     @property

@@ -1,4 +1,4 @@
-"""The calls to SLS that only look, with answers and errors of the relay's own."""
+"""The calls to SLS that only read, with the relay's own types for answers and errors."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from sls_hec_forwarder.untrusted import LARGEST, plain, whole_number
 
 _T = TypeVar("_T")
 
-#: Longest time-out of a group (seconds) that is believed.
+#: Longest time-out of a group (seconds) that is accepted.
 _LONGEST_TIMEOUT = 2**31 - 1
 #: Longest cursor (characters); those of SLS have 28.
 _LONGEST_CURSOR = 1024
-#: Longest words (characters) of SLS in an error.
+#: Longest text (characters) of SLS that an error quotes.
 _LONGEST_TEXT = 500
 _LONGEST_CODE = 100
 
@@ -62,13 +62,13 @@ class Shard:
 
 
 class ReadClient:
-    """One project, logstore and group, only to look at: no method of it changes anything at SLS.
+    """Read access to one project, logstore and group: no method changes anything at SLS.
 
-    Every method is one request and raises SlsError. Thread-safe. `timeout` (seconds) is for the request as a
-    whole, from connecting to the last byte of the answer.
+    Every method is one request and raises SlsError. Thread-safe. `timeout` (seconds) is for the whole
+    request, from connecting to the last byte of the answer.
     """
 
-    #: Makes the requests; this one refuses to send any that could change something.
+    #: Class that sends the requests; this one refuses those that could change something.
     api_class: ClassVar[type[Api]] = Api
 
     def __init__(
@@ -93,16 +93,16 @@ class ReadClient:
         self._api.drop_connections()
 
     def abort(self) -> None:
-        """End every request that is under way, now and for ever. From any thread."""
+        """Abort every request, those under way and all later ones. May be called from any thread."""
         self._api.abort()
 
     def drop_connections(self) -> None:
-        """Close idle connections; the next request makes a new one, with the certificates of that time."""
+        """Close idle connections; the next request opens a new one and reads the certificates again."""
         self._api.drop_connections()
 
     @property
     def clock_skew(self) -> float | None:
-        """Seconds that this machine's clock is ahead of SLS's, by its last answer; None before that."""
+        """Seconds by which this machine's clock is ahead of SLS's, by its last answer; None before that."""
         return self._api.clock_skew
 
     # Consumer group
@@ -140,7 +140,7 @@ class ReadClient:
         return self._ask("ListShards", call)
 
     def cursor(self, shard: int, at: str | int) -> str:
-        """The cursor at "begin", "end" or a receive time in unix seconds."""
+        """The cursor at "begin", at "end", or at a receive time in unix seconds."""
         return self._ask(
             "GetCursor", lambda: _text(self._api.get_cursor(*self._names, shard, at).get_cursor()), shard
         )
@@ -156,7 +156,7 @@ class ReadClient:
         )
 
     def pull(self, shard: int, cursor: str, *, count: int = 1000, end_cursor: str = "") -> PullAnswer:
-        """Log groups from `cursor` on, `count` at most, before `end_cursor` if one is given."""
+        """Pull log groups from `cursor` on, at most `count`, and before `end_cursor` if one is given."""
         settings = self.settings
         filtered = bool(settings.query or settings.processor)
 
@@ -185,7 +185,7 @@ class ReadClient:
                 groups=groups,
                 first_cursor=None if filtered else first_cursor(headers, cursor, next_cursor, groups),
                 cursor_time=_time_told(seen),
-                # With a query, an answer of no groups may only mean that the filter let none through.
+                # With a query, an answer without groups may only mean that none passed the filter.
                 caught_up=headers.get("x-log-end-of-cursor") == "1" or next_cursor == cursor,
                 compression=compression,
                 raw_bytes=whole_number(answer.get_raw_size(), low=-LARGEST),
@@ -203,10 +203,10 @@ class ReadClient:
             raise self._error(call_name, where, refused.refusal) from None
         except SlsError as problem:  # no answer
             raise type(problem)(f"{call_name} {where}: {self._credentials.redact(str(problem))}") from problem
-        except AssertionError:  # ours, about a call that this client must not make
+        except AssertionError:  # from Api: a call that this client must not make
             raise
         except Exception as problem:
-            # The SDK reads answers without checking their shape; whatever that leads to, the relay goes on.
+            # The SDK does not check the shape of answers; whatever that raises, the relay must continue.
             raise ServiceFault(
                 f"{call_name} {where}: the answer is not SLS's ({type(problem).__name__}: "
                 f"{self._credentials.redact(str(problem))[:200]})",
@@ -235,7 +235,7 @@ class ReadClient:
         return error
 
     def _on_the_way(self, status: int) -> str:
-        """What to look at where something between here and SLS refuses."""
+        """What to check when something between here and SLS refuses."""
         if status not in (401, 403, 407):
             return ""
         if not self.settings.proxy:
@@ -246,14 +246,14 @@ class ReadClient:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"expected a cursor, got {value!r:.40}")
-    # It has to stand in a URL and in a checkpoint.
+    # It must fit into a URL and into a checkpoint.
     if len(value) > _LONGEST_CURSOR or not (value.isascii() and value.isprintable()):
         raise ValueError(f"expected a cursor, got {value!r:.40}")
     return value
 
 
 def _time_told(header: str) -> int | None:
-    """A receive time that is told beside the logs; it is not worth refusing them."""
+    """The receive time in a header of a pull; None if invalid, which is no reason to refuse the logs."""
     try:
         return whole_number(header, high=LAST_SECOND)
     except ValueError:
@@ -261,7 +261,7 @@ def _time_told(header: str) -> int | None:
 
 
 def rows(answer: Any) -> list[Any]:
-    """The array in an answer; the SDK would take any text or object for an empty one."""
+    """The array in an answer; the SDK would take any text or object as an empty one."""
     body = answer.get_body()
     if not isinstance(body, list):
         raise ValueError(f"expected an array, got {body!r:.40}")

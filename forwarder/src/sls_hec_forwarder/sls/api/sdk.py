@@ -1,9 +1,9 @@
-"""The SDK's LogClient, with one spot replaced.
+"""The SDK's LogClient, with one method replaced.
 
 Addressing, signing and encoding are the SDK's. `_sendRequest` is ours: the SDK's own retry (logclient.py,
-`_send`) tries again ten times, a second apart, and only for some errors and only for http endpoints. Here one
-call is one request, and retrying is decided by the callers: `_send` retries nothing but its own LogException,
-which is never raised.
+`_send`) tries ten more times, a second apart, only for some errors and only for http endpoints. Here one call
+is one request, and the callers decide about retries: `_send` retries only after its own LogException, which
+is never raised.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from sls_hec_forwarder.sls.api.pull_answer import MOST_BYTES
 from sls_hec_forwarder.times import parse_http_date
 from sls_hec_forwarder.untrusted import parse_json
 
-#: Where the SDK keeps a pull's body before it is parsed (pulllog_response.py), which nothing here asks for.
+#: Where the SDK keeps a pull's body before it parses it (pulllog_response.py); it is never parsed here.
 BODY = "_raw_uncompressed_body"
 
-#: Longest answer (bytes) of any other call: a few hundred bytes for each shard, of which there may be 256.
+#: Longest answer (bytes) to any other call: a few hundred bytes for each shard, of which there may be 256.
 _JSON_BYTES = 4 * 1024 * 1024
 
-#: The header that says how a pull's body is compressed, under a name that the SDK does not look for.
+#: New name of the header that says how a pull's body is compressed, which the SDK does not look for.
 PACKED = "packed"
 
 
@@ -45,12 +45,12 @@ class Refused(Exception):
 
 
 class Api(LogClient):
-    """LogClient whose requests go through our connections, once, and end in our errors.
+    """LogClient whose requests use our connections, are sent once, and raise our errors.
 
-    It sends what only looks, whatever method of the SDK is called.
+    Whatever method of the SDK is called, it sends only requests that read.
     """
 
-    #: HTTP methods of requests that may be sent. SLS's calls that look are all GET; none that writes is.
+    #: HTTP methods that may be sent. All calls of SLS that only read use GET, and no call that writes does.
     methods: ClassVar[frozenset[str]] = frozenset({"GET"})
 
     def __init__(
@@ -61,7 +61,7 @@ class Api(LogClient):
             auth_version=settings.auth_version,
             region=settings.region,
             credentials_provider=cast(Any, credentials),  # of the protocol, not of the class
-            source="",  # else the SDK resolves the endpoint's name, only to learn our own address
+            source="",  # or the SDK resolves the endpoint's name, only to find our own address
         )
         self._endpoint_shown = settings.endpoint
         self._http = transport.Transport(settings, timeout)
@@ -116,7 +116,7 @@ class Api(LogClient):
             return (parse_json(answer.body) if answer.body else None), seen
         if answer.cut:
             raise TooLarge(f"the answer is longer than {MOST_BYTES} bytes", status=200)
-        # Bodies of pulls stay compressed: the SDK, not seeing the header, takes the body as it is.
+        # Bodies of pulls stay compressed: without the header, the SDK takes the body as it is.
         seen[PACKED] = seen.pop("x-log-compresstype", "").lower()
         return answer.body, seen
 
@@ -127,7 +127,7 @@ class Api(LogClient):
 
 
 class WritingApi(Api):
-    """An Api that also changes things."""
+    """An Api that may also send requests that write."""
 
     methods = frozenset({"GET", "POST", "PUT"})
 

@@ -1,4 +1,4 @@
-"""How requests reach SLS: connections that are kept, proxy, certificates, and what a failure means."""
+"""How requests reach SLS: keep-alive connections, proxy, certificates, and the meaning of failures."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ from sls_hec_forwarder.http.tls import TlsFiles
 from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.api.errors import Rejected, ServiceFault, SlsError, TooSlow
 
-#: More threads than this at once open connections that are not kept.
+#: Connections that are kept; more threads than this at a time open connections that are closed after use.
 _KEPT_CONNECTIONS = 64
-#: Time (seconds) after which a connection without requests is not used any more. The group is looked at more
-#: often than that.
+#: Time (seconds) after which an idle connection is not used again; the watch makes requests more often.
 _IDLE = 50.0
 #: The port of a proxy whose URL names none.
 _PROXY_PORT = 80
@@ -34,9 +33,9 @@ _PLAIN = "!#$%&'()*+,/:;=?@[]~"
 class Transport:
     """Keep-alive connections to the hosts of one endpoint. Thread-safe.
 
-    A proxy or a CA file from the settings wins over the environment's, which count without them, as with the
+    A proxy or a CA file from the settings has precedence. Without them the environment's are used, as by the
     SDK: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`; `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE`.
-    `timeout` (seconds) is for each exchange as a whole.
+    `timeout` (seconds) is for each whole exchange.
     """
 
     def __init__(self, settings: SlsSettings, timeout: float) -> None:
@@ -57,9 +56,9 @@ class Transport:
         *,
         limit: int,
     ) -> Response:
-        """One request and its answer, of whose body no more than `limit` bytes are read.
+        """Send one request and return its answer; no more than `limit` bytes of its body are read.
 
-        Redirects are answers. Raises SlsError when there is no answer.
+        A redirect is returned, not followed. Raises SlsError when there is no answer.
         """
         try:
             parts = urlsplit(url)
@@ -75,12 +74,12 @@ class Transport:
             raise unanswered(problem, self._settings.endpoint) from problem
 
     def drop(self) -> None:
-        """Close all connections; the next request makes a new one, with the certificates of that time."""
+        """Close all connections; the next request opens a new one and reads the certificates again."""
         for pool in self._every_pool():
             pool.drop()
 
     def abort(self) -> None:
-        """End every exchange, now and for ever."""
+        """Abort every exchange, those under way and all later ones."""
         with self._lock:
             self._aborted = True
         for pool in self._every_pool():
@@ -120,7 +119,7 @@ def _ca_file(settings: SlsSettings) -> str:
 
 
 def proxy_for(settings: SlsSettings, address: Address) -> Proxy | None:
-    """The proxy of the settings, or else that of the environment. Raises ValueError for what is none."""
+    """The proxy of the settings, or else of the environment. Raises ValueError if it is not a valid proxy."""
     url = settings.proxy
     if not url:
         if urllib.request.proxy_bypass(f"{address.host}:{address.port}"):

@@ -1,4 +1,4 @@
-"""A call that can fail for a while, as a condition of its own."""
+"""A condition for a call that may fail for a while."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from sls_hec_forwarder.health.conditions import Conditions
 from sls_hec_forwarder.sls.api.errors import Denied, SlsError
 
-#: Missing things that every call meets: one condition for all calls says more than one for each.
+#: What makes every call fail when it is missing: one condition for all calls, instead of one for each.
 _MISSING: Final = {"LogStoreNotExist": "logstore_missing", "ProjectNotExist": "project_missing"}
 
 #: The right that each call needs (documentation of RAM, "Action list" of Log Service).
@@ -27,9 +27,9 @@ _ACTIONS: Final = {
 
 
 class Trouble:
-    """Condition `name` of `subject` stands from a failure until it worked again, or nobody tries any more.
+    """Keeps condition `name` of `subject` from a failure until the call works again or is no longer made.
 
-    Thread-safe: a call that is on its way when `close` is called may end in a failure after that.
+    Thread-safe: a call that is under way when `close` is called may still fail afterwards.
     """
 
     def __init__(self, conditions: Conditions, name: str, subject: str = "") -> None:
@@ -57,17 +57,17 @@ class Trouble:
 
     @property
     def failing(self) -> bool:
-        """It has not worked since the last failure."""
+        """Whether the call has not worked since the last failure."""
         return self._failing
 
     def over(self) -> None:
-        """It worked."""
-        if self._failing:  # seldom, and this is on the hot path
+        """The call worked."""
+        if self._failing:  # without the lock, as this is on the hot path
             with self._lock:
                 self._end("")
 
     def close(self, why: str) -> None:
-        """It is not tried any more: what stands ends, and later failures are nobody's concern."""
+        """The call is no longer made: the condition ends, and later failures are ignored."""
         with self._lock:
             self._closed = True
             if self._failing:
@@ -81,19 +81,19 @@ class Trouble:
 
 
 def cause(problem: Exception) -> str:
-    """What tells one cause of a condition from the next."""
+    """A short name that is the same for failures with the same cause."""
     return problem.kind if isinstance(problem, SlsError) else type(problem).__name__
 
 
 def todo(problem: Exception) -> str:
-    """What to do about it, where that depends on the problem; else empty."""
+    """What the operator has to do, if that depends on the problem; else empty."""
     if isinstance(problem, Denied):
         return f"allow {_ACTIONS.get(problem.call, problem.call)} in the RAM policy"
     return ""
 
 
 def recreated(place: str) -> str:
-    """What is said of a logstore that was deleted and created again."""
+    """The message about a logstore that was deleted and created again."""
     return (
         f"logstore {place} was deleted and created again: what was in the deleted one and not read yet is "
         "lost; the new one is read from its begin"

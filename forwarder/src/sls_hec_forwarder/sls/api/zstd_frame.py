@@ -1,6 +1,6 @@
-"""How large a zstd frame becomes, told before it is decompressed (RFC 8878, sections 3.1.1 and 3.1.2).
+"""Finds the decompressed size of a zstd frame before decompressing it (RFC 8878, sections 3.1.1 and 3.1.2).
 
-The library allocates what the frames of a body announce, however many there are, before it decompresses.
+Before it decompresses, the library allocates what all frames of a body announce, however many there are.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _DICTIONARY: Final = (0, 1, 2, 4)
 _CONTENT: Final = (0, 2, 4, 8)
 _RLE, _RESERVED = 1, 3
-#: Compressors cut their input into blocks of 128 KiB, some of them into smaller ones, but not into crumbs.
+#: Smallest average block that is accepted: compressors use blocks of 128 KiB, or somewhat smaller ones.
 _LEAST_BLOCK: Final = 1024
 _MORE_BLOCKS: Final = 16
 
 
 def content_size(body: bytes) -> int:
-    """The size that the one frame in `body` announces. Raises ValueError for anything else than one frame."""
+    """The size that the frame in `body` announces. Raises ValueError unless `body` is exactly one frame."""
     if not body.startswith(_MAGIC) or len(body) < 6:
         raise ValueError("not a zstd frame")
     flags = body[4]
@@ -35,7 +35,7 @@ def content_size(body: bytes) -> int:
 
 
 def _end(body: bytes, at: int, size: int) -> int:
-    """Where the blocks that begin at `at` end."""
+    """The offset at which the blocks that begin at `at` end."""
     for _ in range(size // _LEAST_BLOCK + _MORE_BLOCKS):
         head = int.from_bytes(body[at : at + 3], "little")
         kind = head >> 1 & 3

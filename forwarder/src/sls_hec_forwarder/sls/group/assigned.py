@@ -1,8 +1,8 @@
-"""Which of the shards that a heartbeat's answer names are opened: those that the logstore has, up to a bound.
+"""Chooses which of the shards in a heartbeat's answer are opened: those that the logstore has, up to a limit.
 
-Each one that is opened costs a thread and requests, so a wrong answer must not open shards by the thousand. A
-shard that came from a split may be named before it is known here: the shards are listed again then. A plain
-object, thread-safe: no clock, no network.
+Each open shard costs a thread and requests, so a wrong answer must not open thousands of them. A shard that
+came from a split may be named before this process has seen it listed: the shards are then listed again. A
+plain object, thread-safe: no clock, no network.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ from typing import Callable, Final
 from sls_hec_forwarder.health.conditions import Conditions
 
 #: Shards that one process opens at most: as many as a project may have by default ("Basic resources" in the
-#: documentation of Log Service). More consumers share them.
+#: documentation of Log Service). For more shards, add consumers.
 MOST_SHARDS: Final = 400
-#: A listing may have been on its way already when a shard was named; so many later ones are no accident.
+#: Listings that must lack a shard before this is reported. One is not enough: it may have been requested
+#: before the shard was named.
 _LISTINGS: Final = 2
-#: Numbers that a message shows.
+#: Shard numbers that a message shows at most.
 _SHOWN: Final = 5
 
 
 class Assigned:
-    """Opens `most` shards. `list_again` is called when one is named that is not known; it must not block."""
+    """Admits `most` shards at most. Calls `list_again` when an unknown one is named; it must not block."""
 
     def __init__(self, conditions: Conditions, list_again: Callable[[], None], most: int) -> None:
         self._conditions = conditions
         self._list_again = list_again
         self._most = most
         self._known: frozenset[int] = frozenset()
-        self._unknown: dict[int, int] = {}  # named by the last answer; in how many listings they were missing
+        self._unknown: dict[int, int] = {}  # shard in the last answer -> listings since that lacked it
         self._lock = threading.Lock()
 
     def listed(self, shards: Iterable[int]) -> bool:
-        """All shards of the logstore; whether one that could not be opened before can be opened now."""
+        """Take all shards of the logstore; return whether one that was unknown before can be opened now."""
         with self._lock:
             self._known = frozenset(shards)
             before = len(self._unknown)
@@ -46,7 +47,7 @@ class Assigned:
         return came
 
     def admit(self, named: Iterable[int], held: Collection[int]) -> list[int]:
-        """Those of the `named` shards to hold; what is `held` and named stays, listed or not."""
+        """Return those of the `named` shards to hold; one that is `held` and named stays, listed or not."""
         wanted = set(named)
         with self._lock:
             unknown = wanted - self._known - set(held)

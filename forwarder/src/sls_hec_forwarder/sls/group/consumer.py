@@ -1,4 +1,4 @@
-"""One member of a consumer group: joins, reads the shards that it is given, leaves without loss."""
+"""One member of a consumer group: joins, reads the shards assigned to it, and leaves without losing logs."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from sls_hec_forwarder.sls.shard.positions import Positions
 from sls_hec_forwarder.sls.shard.shard_conditions import Claims
 from sls_hec_forwarder.sls.shard.shard_context import Encode, ShardContext
 
-#: A heartbeat's time-out (seconds): a second try has to fit in before the group loses patience.
+#: A heartbeat's time-out (seconds): short, so that a second try fits into the group's own time-out.
 _BEAT_TIMEOUT = 5.0
-#: Of the time to stop, at most so much (seconds), and at most so large a share, is for what comes after the
-#: last delivery: the last checkpoints, and the heartbeat that hands the shards over.
+#: The part of the stop time reserved for what follows the last delivery: the last checkpoints, and the
+#: heartbeat that hands the shards over. At most this many seconds, and at most this share.
 _LAST_WORDS = (2.0, 0.25)
-#: Time (seconds) beyond that to stop, before every request is aborted; and for threads to end after that.
+#: Time (seconds) after the stop time before every request is aborted; then time for the threads to end.
 _GRACE = 0.3
 _ABORTED = 0.5
 
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Joined:
-    """What there is once the group is known."""
+    """The parts that exist once the group has been found or created."""
 
     heartbeat: Heartbeat
     watch: Watch
@@ -54,7 +54,7 @@ class _Joined:
 
 
 class Consumer:
-    """Wires the parts of one group member. `encode` and `outbox` are what its logs go through."""
+    """Connects the parts of one group member. Its logs go through `encode` into `outbox`."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Consumer:
     # Life
 
     def start(self) -> None:
-        """Find or make the group and join it. Raises SlsError; it can be tried again then."""
+        """Find or create the group and join it. Raises SlsError; the call can then be repeated."""
         sls = self._settings.sls
         group = groups.ensure(self._client, sls)
         self._assigned.listed(each.shard for each in self._positions.prepare())
@@ -161,12 +161,12 @@ class Consumer:
         watch.start()
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Give every shard up and end all threads; `timeout` (seconds) is RELAY_STOP_TIMEOUT by default.
+        """Give up every shard and end all threads; `timeout` (seconds) is RELAY_STOP_TIMEOUT by default.
 
-        Senders have to run on meanwhile: what is in flight is delivered first, as far as `timeout` goes.
-        Heartbeats go on until the last shard is given up. When the time is up every request to SLS is
+        Senders must keep running meanwhile: what is in flight is delivered first, as far as `timeout` allows.
+        Heartbeats continue until the last shard is given up. When the time is up every request to SLS is
         aborted, so that this takes less than a second longer, whatever SLS does.
-        False when something was left undelivered, unsaved or running.
+        Returns False when something was left undelivered, unsaved or running.
         """
         if self._stopped:
             return True
@@ -187,7 +187,7 @@ class Consumer:
         return clean
 
     def abort(self) -> None:
-        """End every request to SLS that is under way, now and for ever. From any thread."""
+        """Abort every request to SLS, those under way and all later ones. May be called from any thread."""
         self._client.abort()
         self._beat_client.abort()
 
@@ -202,7 +202,7 @@ class Consumer:
         return False
 
     def _finish(self, finish: Callable[[float], bool], deadline: float) -> bool:
-        """End a part by `deadline`, or else by aborting the requests that it waits for."""
+        """End a part by `deadline`; after that, abort the requests that it waits for."""
         if finish(max(0.0, deadline - self._clock())):
             return True
         self.abort()
@@ -210,7 +210,7 @@ class Consumer:
         return False
 
     def reload(self, settings: SlsSettings) -> None:
-        """Take over secrets that were read anew, and certificates: each new connection reads those."""
+        """Use the secrets in `settings`, and current certificates: each new connection reads those files."""
         self._credentials.reload(settings)
         self._client.drop_connections()
         self._beat_client.drop_connections()
@@ -251,21 +251,21 @@ class Consumer:
 
     @property
     def backfill_done(self) -> bool:
-        """There is a stop position, and every shard of the logstore has been delivered up to it."""
+        """Whether a stop position is set and every shard of the logstore has been delivered up to it."""
         return self._joined is not None and self._joined.watch.backfill_done.is_set()
 
     @property
     def alive(self) -> bool:
-        """The thread that everything depends on is running."""
+        """Whether the heartbeat thread, on which everything depends, is running."""
         return self._joined is not None and self._joined.heartbeat.alive
 
     @property
     def last_heartbeat(self) -> float | None:
-        """When the last heartbeat that was answered was sent (monotonic seconds); None before the first."""
+        """When the last answered heartbeat was sent (monotonic seconds); None before the first answer."""
         return None if self._joined is None else self._joined.heartbeat.last_success
 
     def facts(self) -> Facts:
-        """What is measured of this member, all but the spool."""
+        """All that is measured of this member, except the spool."""
         watch = None if self._joined is None else self._joined.watch
         last, expires = self.last_heartbeat, self._credentials.expires
         unowned, unowned_for = ((), 0.0) if watch is None else watch.unowned()
@@ -285,5 +285,5 @@ class Consumer:
         return self._readers.states()
 
     def _now(self) -> float:
-        """The time at the server, in unix seconds."""
+        """The server's time, in unix seconds."""
         return self._wall() - (self._client.clock_skew or 0.0)

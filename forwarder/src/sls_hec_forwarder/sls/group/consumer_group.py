@@ -9,14 +9,14 @@ from sls_hec_forwarder.settings.model import SlsSettings
 from sls_hec_forwarder.sls.api.errors import GroupExists, GroupMissing, GroupQuotaExceeded, ServiceFault
 from sls_hec_forwarder.sls.api.read_client import ConsumerGroup
 
-#: Seconds without a heartbeat after which a consumer's shards are given away, in a group that is made here.
+#: Time-out of a group that is created here: seconds without a heartbeat until a consumer loses its shards.
 DEFAULT_TIMEOUT = 40
 
 _log = logging.getLogger(__name__)
 
 
 class GroupList(Protocol):
-    """What it takes to look a group up; a ReadClient has it."""
+    """What is needed to look up a group; a ReadClient has it."""
 
     place: str
 
@@ -31,9 +31,9 @@ class GroupCalls(GroupList, Protocol):
 
 
 def wanted(found: ConsumerGroup, settings: SlsSettings) -> ConsumerGroup:
-    """What the group shall be, other members' wishes respected: what the settings leave open stays.
+    """The group as the settings want it; what they leave open stays as other members have set it.
 
-    SLS_IN_ORDER false is the default and no wish: turning order off would break it for the others.
+    SLS_IN_ORDER=false is only the default: it does not turn order off, which would break other members.
     """
     return ConsumerGroup(
         found.name, settings.group_timeout or found.timeout, bool(settings.in_order or found.in_order)
@@ -53,16 +53,16 @@ def find(client: GroupList, name: str) -> ConsumerGroup:
 
 
 def ensure(client: GroupCalls, settings: SlsSettings) -> ConsumerGroup:
-    """Find, make or change the group of the settings; the group as it is then.
+    """Find, create or change the group of the settings; return the group as it is afterwards.
 
-    Raises SlsError; GroupQuotaExceeded names the groups that exist, one of which has to go.
+    Raises SlsError; GroupQuotaExceeded names the existing groups, one of which has to be deleted.
     """
     try:
         found = find(client, settings.group)
     except GroupMissing:
         try:
             return create(client, _first(settings))
-        except GroupExists:  # another consumer was quicker
+        except GroupExists:  # another consumer was faster
             found = find(client, settings.group)
     shall_be = wanted(found, settings)
     if shall_be != found:
@@ -78,7 +78,7 @@ def _first(settings: SlsSettings) -> ConsumerGroup:
 
 
 def create(client: GroupCalls, group: ConsumerGroup) -> ConsumerGroup:
-    """Create the group that `client` is of. Raises SlsError as `ensure` does, and GroupExists."""
+    """Create `group` with `client`, which is for that group. Raises SlsError as `ensure`, and GroupExists."""
     try:
         client.create_group(group.timeout, group.in_order)
     except GroupQuotaExceeded as problem:

@@ -1,7 +1,7 @@
 """The thread that keeps the group membership alive.
 
-It depends on nothing else: it has its own connections and short time-outs, does only quick things with an
-answer, outlives every error, and is the last part to stop.
+It depends on nothing else: it has its own connections and short time-outs, does only quick work on an answer,
+survives every error, and is the last part to stop.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sls_hec_forwarder.sls.group.membership import (
 )
 from sls_hec_forwarder.sls.observer import SlsObserver
 
-#: Shards given up within this time (seconds) are told to the server in one heartbeat.
+#: Shards given up within this time (seconds) are reported to the server in one heartbeat.
 _GATHER = 0.05
 #: Tries of the last heartbeat, when the process stops.
 _LAST_TRIES = 3
@@ -42,12 +42,12 @@ class Beats(Protocol):
 
 
 class Heartbeat:
-    """Beats, renews the fence with the time of sending, and hands on the actions that follow.
+    """Sends heartbeats, renews the fence with the time of sending, and passes on the resulting actions.
 
     `act` is called with one action at a time, in order; it must neither block nor call back. `missing` is
-    called when SLS has no such group, and `forgotten` when it does not know this consumer although its
-    heartbeats were in time. `admit` chooses the shards to hold from now on, from those that an
-    answer names and those that are held; it must be quick, too.
+    called when SLS has no such group, `forgotten` when SLS does not know this consumer although its
+    heartbeats were in time. `admit` chooses the shards to hold from now on, from those that an answer names
+    and those that are held; it must not block either.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Heartbeat:
         self._finish = threading.Event()
         self._trouble = Trouble(conditions, "heartbeat_failing")
         self._backoff = CountingBackoff(0.2, interval)
-        #: When the last heartbeat that was answered was sent, on `clock`; None before the first.
+        #: When the last answered heartbeat was sent, on `clock`; None before the first answer.
         self.last_success: float | None = None
         self._told: list[int] | None = None  # what that heartbeat reported
         self._thread = threading.Thread(target=self._run, name="sls-heartbeat", daemon=True)
@@ -96,31 +96,31 @@ class Heartbeat:
         return self._thread.is_alive()
 
     def group_timeout_changed(self, group_timeout: float) -> None:
-        """The group's time-out (seconds) as the server has it now; any member may change it."""
+        """Use the group's time-out (seconds) as the server has it now; any member may change it."""
         self._fence.timeout = fence_timeout(group_timeout)
         self._interval = heartbeat_interval(self._wanted_interval, group_timeout)
         self._wake.set()
 
     def given_up(self, shard: int, term: int) -> None:
-        """The lease of that term has ended; told to the server at once, so that its next owner can start."""
+        """The lease of that term has ended; report it at once, so that the shard's next owner can start."""
         with self._lock:
             self._membership.given_up(shard, term)
         self._wake.set()
 
     def wake(self) -> None:
-        """Beat at once."""
+        """Send a heartbeat at once."""
         self._wake.set()
 
     def release_all(self) -> None:
-        """Begin to give every shard up; heartbeats go on."""
+        """Begin to give up every shard; heartbeats continue."""
         with self._lock:
             self._perform(self._membership.stop())
 
     def finish(self, timeout: float) -> bool:
-        """Tell the server what was given up since the last heartbeat, if anything, and end the thread.
+        """Report what was given up since the last heartbeat, if anything, and end the thread.
 
-        There is no call to leave a group: shards that nobody was waiting for stay with this consumer's name
-        until the group's time-out, or until it comes back. False when `timeout` seconds were not enough.
+        SLS has no call to leave a group: shards that nobody waited for remain assigned to this consumer's
+        name until the group's time-out, or until it comes back. False if `timeout` seconds were not enough.
         """
         self._finish.set()
         self._wake.set()
@@ -150,7 +150,7 @@ class Heartbeat:
             return self._told == self._membership.report()
 
     def _beat(self) -> float:
-        """One heartbeat; seconds until the next."""
+        """Send one heartbeat; return the seconds until the next."""
         with self._lock:
             report = self._membership.report()
         sent_at = self._clock()
@@ -163,7 +163,7 @@ class Heartbeat:
                 self._forgotten()
             with self._lock:
                 self._perform(self._membership.refused())
-            # Join anew at once, but do not spin when that is refused as well.
+            # Join again at once, but do not spin if that is refused as well.
             return 0.0 if report else self._backoff.next()
         except GroupMissing as problem:
             self._observer.failed("heartbeat", problem.kind)
@@ -184,7 +184,7 @@ class Heartbeat:
         return self._interval * self._rng.uniform(0.9, 1.0)
 
     def _perform(self, actions: list[ShardAction]) -> None:
-        """With the lock held, so that a shard is not released before its start was carried out."""
+        """Carry out `actions`; with the lock held, so that no shard is released before it was started."""
         for action in actions:
             self._carry_out(action)
 
@@ -194,6 +194,6 @@ class Heartbeat:
         except RuntimeError as problem:
             if action.do is not Do.START:
                 raise
-            # No thread could be started: not held then, so that the server can offer it again.
+            # No thread could be started: the shard counts as not held, so that SLS can assign it again.
             _log.error("shard %d cannot be read: %s", action.shard, problem)
             self._membership.given_up(action.shard, action.term)

@@ -1,13 +1,13 @@
-"""Which shards this consumer holds, decided from the heartbeats' answers. A plain object: no locks, no clock.
+"""Decides from the heartbeats' answers which shards this consumer holds. A plain object: no locks, no clock.
 
-The server's side, as the README of Alibaba Cloud's Java consumer library describes it: a consumer joins with
-a first heartbeat that reports nothing. An answer names the shards that it shall hold. A shard that it reports
-and that the answer leaves out is to be given up: it goes to the next consumer at the first heartbeat that
-does not report it. A consumer silent for the group's time-out is forgotten, and a later heartbeat of it that
-reports shards is refused (NotExistConsumerWithBody).
+How the server works, by the README of Alibaba Cloud's Java consumer library: a consumer joins with a first
+heartbeat that reports no shards. Each answer names the shards that the consumer is to hold. If it reports a
+shard that the answer leaves out, it has to give that shard up: the shard goes to the next consumer at the
+first heartbeat that does not report it. SLS forgets a consumer that is silent for the group's time-out, and
+refuses its later heartbeats if they report shards (NotExistConsumerWithBody).
 
-Hence the rule here: a shard is reported from when its lease starts until it has really been given up, so that
-nobody else can start on it in between.
+Hence the rule here: a shard is reported from the start of its lease until it has really been given up, so
+that no other consumer can start on it in between.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Do(enum.Enum):
 
 @dataclass(frozen=True)
 class ShardAction:
-    """`term` tells one lease of a shard from the next: what concerns one must not end another."""
+    """What to do with a shard. `term` distinguishes its leases: what ends one must not end the next."""
 
     do: Do
     shard: int
@@ -47,14 +47,14 @@ class Membership:
         self._stopping = False
 
     def report(self) -> list[int]:
-        """What the next heartbeat has to report."""
+        """The shards that the next heartbeat has to report."""
         return sorted(self._held)
 
     def answered(self, assigned: Collection[int]) -> list[ShardAction]:
         """The server wants this consumer to hold exactly `assigned`.
 
-        A shard that is assigned again while it is being released is given up all the same, and started anew
-        when an answer after that still names it: its reader has stopped and cannot be called back.
+        A shard that is assigned again while it is being released is given up all the same, because its reader
+        cannot resume. It is started again if an answer after that still names it.
         """
         actions = self._release(shard for shard in self.report() if shard not in assigned)
         if self._stopping:
@@ -67,25 +67,26 @@ class Membership:
         return actions
 
     def refused(self) -> list[ShardAction]:
-        """The server does not know this consumer: everything it held may be somebody else's by now.
+        """The server does not know this consumer: other consumers may already hold its shards.
 
-        The next report is empty, which joins anew.
+        The next report is empty, which joins the group again.
         """
         actions = [ShardAction(Do.REVOKE, shard, self._held[shard].term) for shard in self.report()]
         self._held.clear()
         return actions
 
     def given_up(self, shard: int, term: int) -> None:
-        """The lease of that term has ended: released completely, or found to be another consumer's.
+        """The lease of that term has ended: the shard was released, or is another consumer's.
 
-        Nothing if the shard is held by a later term: a reader may end only after a refusal and a new start.
+        Does nothing if the shard is held in a later term: after a refusal and a new start, the old reader may
+        end late.
         """
         held = self._held.get(shard)
         if held is not None and held.term == term:
             del self._held[shard]
 
     def stop(self) -> list[ShardAction]:
-        """Give everything up and take nothing any more."""
+        """Give up every shard and accept no more."""
         self._stopping = True
         return self._release(self.report())
 
@@ -100,14 +101,14 @@ class Membership:
 
 
 def fence_timeout(group_timeout: float) -> float:
-    """Seconds after a heartbeat for which shards are surely still ours.
+    """Seconds after a heartbeat during which this consumer certainly still owns its shards.
 
     Less than the group's own time-out, so that what is on its way to Splunk when the fence closes arrives
-    before another consumer starts, and a server that counts coarsely is not outrun.
+    before another consumer starts, even if the server measures time coarsely.
     """
     return group_timeout - min(max(0.1 * group_timeout, 1.0), 0.25 * group_timeout)
 
 
 def heartbeat_interval(wanted: float, group_timeout: float) -> float:
-    """Seconds between heartbeats: at least four fit into the group's time-out, whoever changes that."""
+    """Seconds between heartbeats: at least four fit into the group's time-out, even if it is changed."""
     return min(wanted, group_timeout / 4)

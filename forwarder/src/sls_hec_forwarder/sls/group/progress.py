@@ -10,10 +10,11 @@ from sls_hec_forwarder.sls.group.status import GroupStatus, ShardStatus
 
 @dataclass(frozen=True)
 class ShardRow:
-    """One shard now. `lag_change` is seconds of lag a second, below 0 when it shrinks; None: not known.
+    """One shard now. `lag_change`: seconds of lag gained per second, negative when it shrinks; None: unknown.
 
-    `catches_up_in` is in seconds if it goes on like this; None when it does not get there. It follows from
-    the number of log groups behind: that shrinks from the start, while lag may only jump at the end.
+    `catches_up_in` is the seconds until no log group is left, at the present rate; None: never at this rate.
+    It is computed from the number of log groups behind, which shrinks from the start, while the lag may drop
+    only at the end.
     """
 
     now: ShardStatus
@@ -23,7 +24,7 @@ class ShardRow:
 
 @dataclass(frozen=True)
 class ConsumerRow:
-    """A consumer that SLS names as the owner of `shards`; `last_saved`: seconds since a checkpoint of it."""
+    """A consumer that owns `shards`, according to SLS; `last_saved`: seconds since its last checkpoint."""
 
     name: str
     shards: tuple[int, ...]

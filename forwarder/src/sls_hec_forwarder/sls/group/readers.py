@@ -1,4 +1,4 @@
-"""The shards that this member holds, each with its reader, which starts and ends as membership says."""
+"""The shards that this member holds, each with a reader, which membership starts and ends."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sls_hec_forwarder.sls.shard.open_shard import Phase
 from sls_hec_forwarder.sls.shard.reader import ShardReader
 from sls_hec_forwarder.sls.shard.shard_context import ShardContext
 
-#: How often (seconds) who waits for readers looks at the time.
+#: How often (seconds) `wait` looks at the clock.
 _LOOK = 0.1
-#: What a pull of so long (seconds) ago said about the end of the shard is not known any more.
+#: Age (seconds) from which a pull no longer proves that the end of the shard was reached.
 _FRESH = 15.0
 
 
@@ -22,8 +22,8 @@ _FRESH = 15.0
 class ShardState:
     """One shard that this process holds.
 
-    `lag` is the age of the oldest log that is not delivered, 0 when there is none; `oldest` how long the
-    oldest pull waits that is not delivered. Both in seconds; None: not known, or nothing waits.
+    `lag` is the age of the oldest log that is not delivered, 0 when there is none; `oldest` is how long the
+    oldest undelivered pull has waited. Both in seconds; None: not known, or nothing waits.
     """
 
     shard: int
@@ -39,7 +39,7 @@ class ShardState:
 class Readers:
     """Thread-safe. `given_up` is called with shard and term, from the reader's thread, as its last act.
 
-    `drain_time` is how long (seconds) a release may take; `now` is the time at the server.
+    `drain_time` is how long (seconds) a release may take; `now` is the server's time.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Readers:
         self._clock = clock
         self._now = now
         self._readers: dict[int, ShardReader] = {}
-        self._threads: set[ShardReader] = set()  # those, and others whose thread has not ended yet
+        self._threads: set[ShardReader] = set()  # the same, and those whose thread has not ended yet
         self._lock = threading.Lock()
         self._stopping = False
-        #: What was in flight when it stopped is delivered and saved, of all readers that have ended.
+        #: Whether every reader that ended after `stopping` delivered and saved what it had in flight.
         self.complete = True
 
     # What membership decides
@@ -95,18 +95,18 @@ class Readers:
     # The end
 
     def stopping(self, drain_time: float) -> None:
-        """What is released from now on has so many seconds, and has to be complete."""
+        """Give shards released from now on `drain_time` seconds; `complete` tells whether that was enough."""
         with self._lock:
             self._stopping = True
             self._drain_time = drain_time
 
     def revoke_all(self) -> None:
-        """Drop everything at once."""
+        """Drop every shard at once."""
         for reader in self._running():
             reader.revoke()
 
     def wait(self, deadline: float) -> bool:
-        """Whether all have ended by `deadline`."""
+        """Wait for all readers; return whether they ended by `deadline`."""
         while readers := self._running():
             if not readers[0].join(_LOOK) and self._clock() >= deadline:
                 return False
@@ -127,7 +127,7 @@ class Readers:
     # What can be seen
 
     def facts(self) -> tuple[ShardFacts, ...]:
-        """What is measured of the shards held now, in order."""
+        """Measurements of the shards held now, in order."""
         return tuple(reader.facts(self._state(reader).lag) for reader in self._held())
 
     def states(self) -> list[ShardState]:
@@ -135,7 +135,7 @@ class Readers:
         return [self._state(reader) for reader in self._held()]
 
     def all_read(self) -> bool:
-        """Every shard that is held is delivered and saved up to the stop position."""
+        """Whether every shard that is held is delivered and saved up to the stop position."""
         return all(
             each.phase is Phase.FINISHED and each.saved == each.cursor and not each.pulls_in_flight
             for each in self.states()
@@ -152,7 +152,7 @@ class Readers:
         plan, lease, last_pull = opened.plan, opened.lease, opened.last_pull
         lag: float | None = None
         seen = last_pull is not None and self._clock() - last_pull < _FRESH
-        fresh = seen and not opened.trouble.failing  # a pull that failed since says nothing of the end
+        fresh = seen and not opened.trouble.failing  # if a pull failed since, the end may have moved
         if plan.finished or (plan.caught_up and fresh):
             lag = 0.0
         elif phase is not Phase.EXPIRED and not plan.caught_up and plan.cursor_time is not None:

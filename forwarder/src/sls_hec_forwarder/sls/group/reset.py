@@ -1,4 +1,4 @@
-"""Moves the checkpoints of a consumer group that nobody works in: first a plan, then the deed."""
+"""Moves the checkpoints of a consumer group without live members: first a plan, then its execution."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sls_hec_forwarder.sls.api.errors import CursorInvalid
 from sls_hec_forwarder.sls.api.read_client import Checkpoint, ReadClient
 from sls_hec_forwarder.times import parse_moment
 
-#: The name that the writes are made under. Where SLS shows who wrote a checkpoint, and not who holds the
-#: shard, this is no member.
+#: The consumer name that the writes use. SLS may show it as the owner of a shard, because it wrote the
+#: checkpoint; it is never a member.
 CONSUMER = "sls-hec-forwarder-reset"
 
 
 class Impossible(OperatorError):
-    """What is asked for cannot be done; the message says why."""
+    """The request cannot be carried out; the message says why."""
 
 
 class MembersAlive(OperatorError):
-    """Somebody works in the group: moved under their hands, checkpoints would be overwritten again."""
+    """The group has live members, which would overwrite moved checkpoints again."""
 
     def __init__(self, members: dict[str, list[int]], timeout: int) -> None:
         held = "; ".join(
@@ -46,10 +46,10 @@ class Spot:
 
 @dataclass(frozen=True)
 class Move:
-    """What is to happen to one shard. `before` is None without a checkpoint.
+    """How one shard's checkpoint is to move. `before` is None if the shard has no checkpoint.
 
-    `groups`: log groups that are skipped, or below 0 repeated; None when `before` is outside what the shard
-    holds, such as expired, or of a logstore of that name before, so that the two cannot be compared.
+    `groups`: log groups that are skipped, or if negative, repeated. None when `before` cannot be compared
+    because the shard no longer holds it: it expired, or belongs to a deleted logstore of the same name.
     """
 
     shard: int
@@ -60,7 +60,7 @@ class Move:
 
     @property
     def seconds(self) -> int | None:
-        """Time that is skipped, or below 0 repeated, as far as SLS tells the times of both places."""
+        """Seconds that are skipped, or if negative, repeated; None unless both times are known."""
         if self.before is None or self.before.time is None or self.after.time is None:
             return None
         return self.after.time - self.before.time
@@ -68,7 +68,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to happen; `members` (name to shards) are alive, so it must not happen now. `timeout` in s."""
+    """All moves. Must not be carried out while there are live `members` (name to shards). `timeout` in s."""
 
     moves: tuple[Move, ...]
     members: dict[str, list[int]]
@@ -76,10 +76,9 @@ class Plan:
 
 
 def plan(client: ReadClient, to: str, shards: Collection[int] = ()) -> Plan:
-    """Look, and change nothing. `to` as in the setting SLS_START_POSITION, or a cursor.
+    """Make the plan; changes nothing. `to` is as in the setting SLS_START_POSITION, or a cursor.
 
-    `shards` are all if none is given. Raises SlsError, and Impossible for a shard or a cursor that there is
-    not.
+    Empty `shards` means all. Raises SlsError, and Impossible for a shard or a cursor that does not exist.
     """
     name = client.settings.group
     group = next((each for each in client.list_groups() if each.name == name), None)
@@ -107,7 +106,7 @@ def plan(client: ReadClient, to: str, shards: Collection[int] = ()) -> Plan:
 
 
 def members(saved: dict[int, Checkpoint]) -> dict[str, list[int]]:
-    """Who owns shards, by the group's checkpoints: SLS lists no members otherwise."""
+    """Owners and their shards, from the group's checkpoints: SLS has no other list of members."""
     found: dict[str, list[int]] = {}
     for shard, each in sorted(saved.items()):
         if each.owner and each.owner != CONSUMER:
@@ -116,7 +115,7 @@ def members(saved: dict[int, Checkpoint]) -> dict[str, list[int]]:
 
 
 def _moment(to: str) -> str | int | None:
-    """What SLS gives a cursor for; None: `to` is a cursor itself."""
+    """`to` as a place for which SLS can give a cursor; None: `to` is itself a cursor."""
     if to in ("begin", "end"):
         return to
     try:
@@ -159,10 +158,10 @@ def _spot(client: ReadClient, shard: int, cursor: str, end: str) -> Spot:
 
 
 def carry_out(client: SlsClient, planned: Plan) -> Iterator[Move]:
-    """Save each new checkpoint and read it back; each move when it is done.
+    """Save each new checkpoint and read it back; yield each move when it is done.
 
-    Before each it is looked again whether anybody works in the group or has moved a checkpoint meanwhile.
-    Raises MembersAlive, Impossible and SlsError; what was told as done by then is done.
+    Before each move, check again that the group has no live member and that nobody moved a checkpoint
+    meanwhile. Raises MembersAlive, Impossible and SlsError; moves yielded before that are done.
     """
     for move in planned.moves:
         saved = client.checkpoints()

@@ -1,9 +1,9 @@
-"""Creates the consumer group again after somebody deleted it, and gives it back what this member knows.
+"""Creates the consumer group again after somebody deleted it, and restores the checkpoints this member knows.
 
-Every member does so for the shards that it held; whoever is assigned another's shard waits for that other,
-see `ShardReader`. A shard that was just handed over may have an owner that has not begun it and knows
-nothing: when nobody has given it back after half that time, who held it before does. Forced updates of
-checkpoints are right here and nowhere else: the group that kept the order of who holds what is gone.
+Every member restores those of the shards that it held; a member that is assigned another's shard waits for
+that other, see `Opening`. A shard that was just handed over may have a new owner that has not begun it and
+does not know its position: if nobody has restored it after half the group's time-out, its previous owner
+does. Checkpoints have to be forced here, because the group that recorded who holds which shard is gone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 class _Loss:
     """The group was found missing at `noticed` (monotonic); `sure`: this member held its shards until then.
 
-    `suspected`: SLS only forgot this consumer, which may have another cause.
+    `suspected`: SLS only forgot this consumer, which may have a different cause.
     """
 
     noticed: float
@@ -40,9 +40,9 @@ class _Loss:
 
 
 class Restorer:
-    """`lost` and `suspect` from any thread, `restore` from the watch's.
+    """`lost` and `suspect` may be called from any thread, `restore` only from the watch's.
 
-    `fence` tells whether the shards that were held were this member's until now; it is closed then.
+    `fence` tells whether this member owned its shards until the loss was noticed; it is then closed.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Restorer:
         return self._loss is not None
 
     def lost(self, text: str) -> None:
-        """The group is missing, or one without its checkpoints is in its place."""
+        """The group is missing, or was replaced by one without its checkpoints."""
         with self._lock:
             if self._loss is None:
                 self._loss = _Loss(self._clock(), self._fence.is_open())
@@ -87,9 +87,9 @@ class Restorer:
                 self._loss = _Loss(self._clock(), sure=True, suspected=True)
 
     def restore(self, last: ConsumerGroup) -> ConsumerGroup:
-        """The group as it is then, made again with the settings of `last` if it is missing.
+        """Create the group with the settings of `last` if it is missing, and return it as it is then.
 
-        Raises SlsError; it can be tried again then. GroupMissing: it has to be made by somebody else.
+        Raises SlsError; the call can then be repeated. GroupMissing: somebody else has to create the group.
         """
         with self._lock:
             loss = self._loss
@@ -108,17 +108,17 @@ class Restorer:
             self._loss = None
         self._fill_at = self._clock() + group.timeout / 2 if self._memory.left() else None
         if not loss.suspected or shards or bare:
-            self._memory.group_lost()  # other members go on restoring for as long as they take to notice
+            self._memory.group_lost()  # other members may notice, and restore, later
         self._tell(loss, group, made, shards)
         return group
 
     @property
     def fill_in(self) -> float | None:
-        """Seconds until `fill` has something to do; None when it has not."""
+        """Seconds until `fill` has something to do; None when it has nothing to do."""
         return None if self._fill_at is None else max(0.0, self._fill_at - self._clock())
 
     def fill(self, in_group: Mapping[int, Checkpoint]) -> None:
-        """Give back what this member handed over and nobody else has given back. Raises SlsError."""
+        """Restore what this member handed over and nobody else has restored. Raises SlsError."""
         if self.fill_in != 0.0:
             return
         for shard, known in sorted(self._memory.left().items()):
@@ -130,7 +130,7 @@ class Restorer:
 
     def _tell(self, loss: _Loss, group: ConsumerGroup, made: bool, shards: list[int]) -> None:
         if loss.suspected and not shards:
-            return  # forgotten, for whatever reason; nothing was missing
+            return  # this consumer was forgotten for another reason; no checkpoint was missing
         how = "created again" if made else "created again by another member or a person"
         given = (
             f"checkpoints were restored of {_names(shards)}" if shards else "no checkpoint had to be restored"
@@ -147,14 +147,14 @@ class Restorer:
                 raise
         try:
             return groups.create(self._client, last), True
-        except GroupExists:  # another member was quicker
+        except GroupExists:  # another member was faster
             return groups.find(self._client, last.name), False
 
     def _give_back(self, loss: _Loss, group: ConsumerGroup) -> tuple[list[int], bool]:
-        """Write the checkpoints that the group lacks; their shards, and whether it had none of some shard."""
-        self._memory.listed(self._client.list_shards())  # forgets those of a logstore that is gone as well
+        """Write the checkpoints that the group lacks; return their shards, and whether a shard had none."""
+        self._memory.listed(self._client.list_shards())  # forgets shards of a logstore that was deleted too
         in_group = self._client.checkpoints()
-        hold = self._settings.group_deleted == "hold"  # then what a person saved in it counts
+        hold = self._settings.group_deleted == "hold"  # then checkpoints that a person saved count
         in_time = loss.sure and self._clock() - loss.noticed < group.timeout and not hold
         given = []
         for shard, known in sorted(self._memory.own().items()):
@@ -172,11 +172,12 @@ class Restorer:
 def _is_due(known: Position, in_group: str, loss: _Loss, in_time: bool) -> bool:
     """Whether the position that this member knows has to replace the group's checkpoint.
 
-    Right after the loss nobody can have delivered more than the member that held the shard until then: a
-    checkpoint that is ahead is the start position of a consumer that knew nothing, and would skip logs.
+    Right after the loss nobody can have delivered more than the member that held the shard until then. A
+    checkpoint that is ahead is therefore only the start position of a consumer that did not know better, and
+    would skip logs.
     """
     if known.held and known.since is not None and known.since > loss.noticed:
-        return False  # held again already, from the right place
+        return False  # already held again, and started from the right place
     if in_time:
         return known.cursor != in_group
     return behind(in_group, known.cursor)

@@ -1,6 +1,6 @@
-"""The group as it stands, for `status`: what SLS tells of its shards and their owners.
+"""The present state of the group, for `status`: its shards and their owners, as SLS reports them.
 
-Nothing here can change anything: it works with a client that has no call for it.
+Nothing here can change anything: the client has no call that writes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from sls_hec_forwarder.sls.group import consumer_group as groups
 
 @dataclass(frozen=True)
 class ShardStatus:
-    """One shard of the group. Times are unix seconds; empty or None: SLS has or tells none.
+    """One shard of the group. Times are unix seconds; empty or None: SLS does not report it.
 
     `behind` counts log groups, `lag` is the age (seconds) of the oldest log that is not delivered, 0 when
-    there is none. `expired`: that log is gone already.
+    there is none. `expired`: retention has already removed that log.
     """
 
     shard: int
@@ -38,7 +38,7 @@ class ShardStatus:
 class GroupStatus:
     """A consumer group at one moment (`taken_at`, unix seconds of SLS's clock).
 
-    SLS lists no consumers; `consumers` are those that it names as the owner of a shard.
+    SLS has no list of consumers; `consumers` are those that own a shard.
     """
 
     group: ConsumerGroup
@@ -48,7 +48,7 @@ class GroupStatus:
 
 
 def group_status(client: ReadClient, wall: Callable[[], float] = time.time) -> GroupStatus:
-    """Ask for everything that is known of the group; two or three requests a shard. Raises SlsError."""
+    """Ask SLS for the state of the group, with two or three requests per shard. Raises SlsError."""
     group = groups.find(client, client.settings.group)
     checkpoints = client.checkpoints()
     now = wall() - (client.clock_skew or 0.0)

@@ -1,4 +1,4 @@
-"""Which shards of the group nobody holds though somebody should."""
+"""Finds shards of the group that no consumer holds although one should."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class CursorCall(Protocol):
 
 
 class Unowned:
-    """Looks in, shards and seconds out. `looked` from one thread, `found` from any."""
+    """Call `looked` from one thread with what SLS reports, `found` from any thread."""
 
     def __init__(self, client: CursorCall, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
-        self._ends: dict[int, str] = {}  # of read-only shards: these do not move
+        self._ends: dict[int, str] = {}  # of read-only shards, whose ends do not move
         self._found: tuple[tuple[int, ...], float] = (), 0.0
         self._since: dict[int, float] = {}
 
     def looked(self, shards: Sequence[Shard], checkpoints: dict[int, Checkpoint], in_order: bool) -> None:
-        """One look. Raises SlsError.
+        """Take the state of the group as SLS reports it now. Raises SlsError.
 
-        Nobody holds a shard that is finished; in a group in order, nor one that waits for its parent.
+        A shard needs no owner when it is finished, or, in a group in order, while it waits for its parent.
         """
         finished = {each.shard for each in shards if each.read_only and self._finished(each, checkpoints)}
         waiting = in_order and any(each.read_only and each.shard not in finished for each in shards)
@@ -41,11 +41,11 @@ class Unowned:
                 continue
             found[each.shard] = self._since.get(each.shard, now)
         self._since = found
-        # Up to this look and not to now: what was not looked at is not known.
+        # The time counts up to this look only: nothing is known of later.
         self._found = tuple(sorted(found)), now - min(found.values(), default=now)
 
     def found(self) -> tuple[tuple[int, ...], float]:
-        """The shards, and for how long (seconds) the first of them was seen without an owner."""
+        """The shards, and the seconds for which the first of them has been seen without an owner."""
         return self._found
 
     def _finished(self, shard: Shard, checkpoints: dict[int, Checkpoint]) -> bool:

@@ -1,5 +1,5 @@
-"""Looks now and then at what others may change: the group and its settings, the shards, the checkpoints; and,
-with a stop position, whether the whole group has reached it.
+"""Checks regularly what others may change: the group and its settings, the shards, the checkpoints; and, with
+a stop position, whether the whole group has reached it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from sls_hec_forwarder.sls.observer import SlsObserver
 from sls_hec_forwarder.sls.shard.memory import Memory
 from sls_hec_forwarder.sls.shard.positions import Positions
 
-#: Seconds between two looks, while the end of a backfill is waited for, and while the group is missing.
+#: Seconds between two looks: usually; while waiting for the end of a backfill; while the group is missing
+#: (first and longest).
 WATCH_INTERVAL = 15.0
 _BACKFILL_INTERVAL = 2.0
 _RESTORE_INTERVAL = (0.5, 15.0)
@@ -37,8 +38,8 @@ class Watch:
     """`timeout_changed` is called with the group's time-out (seconds) when another member has changed it.
 
     `listed` is called with the shards of the logstore, `compare` with the group's checkpoints, and `restored`
-    when the group was made again. `all_read`
-    tells whether this process has delivered all that it holds, up to the stop position.
+    when the group was created again. `all_read` tells whether this process has delivered all its shards up to
+    the stop position.
     """
 
     def __init__(
@@ -75,12 +76,12 @@ class Watch:
         self._shards: Sequence[Shard] = ()
         self._read_only: frozenset[int] = frozenset()
         self._unowned = Unowned(client, clock)
-        # By what is asked for: a right that is missing for one call must not end the others.
+        # One for each call: the right to one may be missing, and a call that works must not end that trouble.
         self._troubles = {
             what: Trouble(conditions, "group_watch_failing", what)
             for what in ("time-out and order", "shards", "checkpoints", "stop position")
         }
-        #: Every shard of the logstore has been delivered up to the stop position, by whichever consumer.
+        #: Set when every shard of the logstore is delivered up to the stop position, by any consumer.
         self.backfill_done = threading.Event()
         pause = min(interval, _BACKFILL_INTERVAL) if positions.bounded else interval
         self._backoff = CountingBackoff(pause, 4 * pause, rng)
@@ -103,23 +104,23 @@ class Watch:
 
     @property
     def group_timeout(self) -> float:
-        """The group's time-out (seconds) when last looked at."""
+        """The group's time-out (seconds) at the last look."""
         return self._group.timeout
 
     def unowned(self) -> tuple[tuple[int, ...], float]:
-        """Shards that nobody holds though somebody should, and for how many seconds."""
+        """Shards that no consumer holds although one should, and for how many seconds."""
         return self._unowned.found()
 
     def read_only(self, shard: int) -> bool:
-        """Whether the shard was read-only when last looked at; once it is, it stays so."""
+        """Whether the shard was read-only at the last look; a read-only shard stays read-only."""
         return shard in self._read_only
 
     def finish(self, timeout: float) -> bool:
-        """End the thread; False when `timeout` seconds were not enough."""
+        """End the thread; return False if `timeout` seconds were not enough."""
         return self._thread.stop(timeout)
 
     def _work(self) -> float | None:
-        """Seconds until the next look; None: the usual interval."""
+        """Look once; return the seconds until the next look, or None for the usual interval."""
         good = self._look()
         if self._restorer.needed:
             return self._restoring.next()
@@ -130,10 +131,10 @@ class Watch:
         return self._restorer.fill_in
 
     def _look(self) -> bool:
-        """Look at everything; whether all of it could be seen."""
+        """Look at everything; return whether all calls succeeded."""
         if self._restorer.needed and not self._restore():
             return False
-        # Not one after the other as long as they work: each is worth knowing without the others.
+        # A failure does not end the look: each result is useful without the others.
         good = [self._try("time-out and order", self._look_at_group)]
         if self._restorer.needed:
             return False
@@ -160,7 +161,7 @@ class Watch:
     def _restore(self) -> bool:
         try:
             group = self._restorer.restore(self._group)
-        except SlsError as problem:  # told by the restorer
+        except SlsError as problem:  # reported by the restorer
             self._observer.failed("watch", problem.kind)
             return False
         self._adopt(group)
@@ -207,13 +208,13 @@ class Watch:
             stop = self._positions.stop_cursor(shard)
             if stop is None or shard not in known:
                 return
-            # A shard that nobody has begun yet, such as a child that waits for its parent, may hold nothing
+            # A shard that no consumer has begun, such as a child that waits for its parent, may hold no logs
             # before the stop position.
             reached = known[shard].cursor or self._client.cursor(shard, "begin")
             left = cursors.distance(reached, stop)
             if left is None or left > 0:
                 return
-        if not self._shards:  # could not be listed
+        if not self._shards:  # never listed successfully
             return
         _log.info("every shard is delivered up to the stop position")
         self.backfill_done.set()

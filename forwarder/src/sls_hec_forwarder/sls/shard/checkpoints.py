@@ -21,7 +21,7 @@ from sls_hec_forwarder.sls.observer import SlsObserver
 
 #: First and longest pause (seconds) between two tries of the same checkpoint.
 _RETRY = (0.5, 15.0)
-#: How often (seconds) who waits for that looks whether to go on.
+#: How often (seconds) `save_finally` looks whether to try again.
 _LOOK = 0.1
 
 _log = logging.getLogger(__name__)
@@ -36,8 +36,9 @@ class CheckpointCalls(Protocol):
 class Saver:
     """Saves the checkpoint of one lease; saves never overtake each other.
 
-    `lost` is called when SLS says that another consumer holds the shard, `group_lost` when there is no such
-    group, or one without its checkpoints, and `moved` with the checkpoint that somebody else saved.
+    `lost` is called when SLS says that another consumer holds the shard, `group_lost` when the group is
+    missing or was replaced by one without its checkpoints, and `moved` with a checkpoint that somebody else
+    has set.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Saver:
         self._lost = lost
         self.group_lost = group_lost
         self._moved = moved
-        # Cursors of saves that have no answer: SLS may have them all the same, at once or later.
+        # Cursors whose saves got no good answer: SLS may have saved them nevertheless, or may do so later.
         self._unanswered: deque[str] = deque(maxlen=16)
         self._clock = clock
         self._saved = lease.committed
@@ -70,7 +71,7 @@ class Saver:
         self._lock = threading.Lock()
 
     def close(self, why: str) -> None:
-        """Nothing of the lease is saved any more; a save that is on its way may still fail."""
+        """The lease saves no more checkpoints; a save that is under way may still fail."""
         self._trouble.close(why)
 
     @property
@@ -80,17 +81,17 @@ class Saver:
 
     @property
     def due(self) -> bool:
-        """There is something to save, it is ours to save, and the last failure was long enough ago."""
+        """There is something to save, the lease is active, and the pause after the last failure is over."""
         return self.lease.committed != self._saved and self.lease.active and self._clock() >= self._not_before
 
     def save(self, *, again: bool = False) -> bool:
-        """Save what is committed, if that is new or `again`; whether SLS has it now."""
+        """Save what is committed, if it is new or if `again` is set; return whether SLS has it now."""
         with self._lock:
             checkpoint = self.lease.checkpoint()
             cursor = checkpoint.cursor
             if cursor == self._saved and not again:
                 return True
-            if not self.lease.active:  # another consumer may own the shard and be further already
+            if not self.lease.active:  # another consumer may own the shard and be further along
                 return False
             self._unanswered.append(cursor)
             try:
@@ -121,12 +122,12 @@ class Saver:
             return True
 
     def is_foreign(self, in_group: str) -> bool:
-        """Whether the group's checkpoint is one that this saver has not saved, and would not save now."""
+        """Whether `in_group` is a checkpoint that this saver neither saved nor would save now."""
         own = in_group in (self._saved, self.lease.committed) or in_group in self._unanswered
         return self.lease.active and not own
 
     def foreign(self, in_group: str) -> None:
-        """Twice in a row the group had this checkpoint, which is somebody else's."""
+        """The group had this checkpoint of somebody else in two looks in a row."""
         if not self.lease.active:
             return
         if in_group:
@@ -138,7 +139,7 @@ class Saver:
         """Try until what is committed is saved, the lease is revoked or `timeout` seconds ran out."""
         deadline = self._clock() + timeout
         while not self.save():
-            again = max(self._clock() + _LOOK, self._not_before)  # while suspended there is no back-off
+            again = max(self._clock() + _LOOK, self._not_before)  # a suspended lease sets no back-off
             while True:
                 if self.lease.revoked or self._clock() >= deadline:
                     return False
@@ -167,7 +168,7 @@ class Checkpoints:
             log=_log,
             conditions=conditions,
             interval=interval,
-            # Not longer than usual: one shard's trouble must not keep the others waiting.
+            # No longer than usual: one shard's failure must not delay the others.
             backoff=CountingBackoff(interval, interval),
             first_pause=interval,
             once_more=True,
@@ -196,18 +197,18 @@ class Checkpoints:
         return not self._obey([saver]) and saver.save_finally(timeout)
 
     def finish(self, timeout: float) -> bool:
-        """Save what is still unsaved and end the thread; False when `timeout` seconds were not enough."""
+        """Save what is still unsaved and end the thread; False if `timeout` seconds were not enough."""
         return self._thread.stop(timeout)
 
     def compare(self, in_group: Mapping[int, Checkpoint]) -> None:
-        """The group's checkpoints as SLS has them: see whether somebody else has set one that is ours."""
+        """Check in the group's checkpoints, as SLS has them, whether somebody else has set one of ours."""
         self._obey([each for each in self._snapshot() if _is_foreign(each, in_group)])
 
     def _save_due(self) -> None:
         due = [each for each in self._snapshot() if each.due]
         if not due:
             return
-        # What somebody set meanwhile, in the console for example, must not be overwritten unseen.
+        # A checkpoint that somebody set meanwhile, for example in the console, must not be overwritten.
         foreign = self._obey(due)
         unforeseen: tuple[int, Exception] | None = None
         for saver in due:
@@ -221,7 +222,7 @@ class Checkpoints:
             raise RuntimeError(f"checkpoint of shard {shard}: {error}") from error
 
     def _obey(self, savers: list[Saver]) -> list[Saver]:
-        """Those of whom two looks in a row have the same checkpoint of somebody else; they are told."""
+        """Return, and inform, the savers for which two looks in a row find the same foreign checkpoint."""
         first = self._find_foreign(savers)
         second = self._find_foreign(list(first)) if first else {}
         foreign = [saver for saver, cursor in second.items() if first[saver] == cursor]
@@ -238,7 +239,7 @@ class Checkpoints:
         except GroupMissing as problem:
             savers[0].group_lost(str(problem))
             return {}
-        except SlsError:  # the watch asks the same, and tells; saving goes on as far as it can
+        except SlsError:  # the watch makes the same call and reports its failure; saving continues
             return {}
         return {
             saver: in_group[saver.lease.shard].cursor

@@ -1,8 +1,9 @@
-"""How far every shard of the group was delivered, as far as this member knows. No network.
+"""Remembers how far every shard of the group was delivered, as far as this member knows. No network.
 
 SLS keeps the checkpoints with the consumer group: whoever deletes the group deletes them. Each member
-therefore remembers its own shards exactly, by their leases, and those of the others as they were at the last
-look. A remembered position never lies beyond what was delivered, so that reading from it skips nothing.
+therefore remembers the exact positions of its own shards, by their leases, and the checkpoints of the other
+shards at the last look. A remembered position is never beyond what was delivered, so that reading from it
+skips nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from sls_hec_forwarder.sls.api.client import Checkpoint, Shard
 
 @dataclass(frozen=True)
 class Position:
-    """`own`: this member was the last that held the shard, so nobody knows it better.
+    """`own`: this member was the last to hold the shard, so that no other has a better position.
 
-    `since`: when this member began to hold it, on the memory's clock; None if it did not.
+    `since`: when this member began to hold it, on the memory's clock; None if it never did.
     """
 
     cursor: str
@@ -32,9 +33,9 @@ class Position:
 
 
 class _Held:
-    """A shard that this member holds, or held last. Its lease may still learn of deliveries when it ended.
+    """A shard that this member holds or was the last to hold. Deliveries may reach its lease after the end.
 
-    `handed_over`: it was given up in good order, so its next owner knows it better, once it has begun.
+    `handed_over`: it was given up in good order, so once its next owner has begun, that one knows better.
     """
 
     def __init__(self, lease: Lease, since: float) -> None:
@@ -58,7 +59,7 @@ class Memory:
     # What happens
 
     def hold(self, lease: Lease) -> None:
-        """This member begins to hold a shard; nothing if a later lease of it has begun."""
+        """This member begins to hold a shard; ignored if a later lease of it has begun."""
         with self._lock:
             if not self._is_late(lease):
                 self._held[lease.shard] = _Held(lease, self._clock())
@@ -71,26 +72,26 @@ class Memory:
                 held.handed_over = True
 
     def _is_late(self, lease: Lease) -> bool:
-        """Whether its reader is of an earlier membership, and has not noticed yet that it has to end."""
+        """Whether a later lease of the shard has begun, and this one's reader has yet to notice its end."""
         held = self._held.get(lease.shard)
         return held is not None and held.lease.term > lease.term
 
     def looked(self, checkpoints: Iterable[Checkpoint], consumer: str) -> None:
-        """The group's checkpoints as SLS has them now. Empty ones say nothing: the group may be new."""
+        """Take the group's checkpoints as SLS has them now. Empty ones are ignored: the group may be new."""
         with self._lock:
             for each in checkpoints:
                 held = self._held.get(each.shard)
                 if not each.cursor or (held is not None and not held.lease.revoked):
                     continue
                 if held is not None and each.owner in ("", consumer):
-                    continue  # what it delivered may be ahead of what it could save
+                    continue  # what the lease delivered may be ahead of the checkpoint
                 self._held.pop(each.shard, None)
                 self._seen[each.shard] = each.cursor
 
     def moved(self, lease: Lease, cursor: str) -> None:
-        """Somebody set the checkpoint: that is the position now, whatever was delivered.
+        """Somebody set the checkpoint: it is the position from now on, whatever was delivered.
 
-        Nothing if a later lease has begun: it has started where it is now, or is told of it itself.
+        Ignored if a later lease has begun: that lease has started there, or will be informed itself.
         """
         with self._lock:
             if not self._is_late(lease):
@@ -103,10 +104,10 @@ class Memory:
             self._lost_at = self._clock()
 
     def listed(self, shards: Iterable[Shard]) -> list[int]:
-        """The shards of the logstore. Those that are not the ones of before are forgotten, and returned.
+        """Take the shards of the logstore; forget and return those that were created again.
 
         The shards of a logstore that was deleted and created again have the same numbers, but another
-        createTime; their cursors have nothing to do with those of before.
+        createTime; cursors of the old shards mean nothing in the new ones.
         """
         renewed = []
         created = {each.shard: each.created for each in shards}
@@ -116,7 +117,7 @@ class Memory:
                     renewed.append(shard)
                     self._held.pop(shard, None)
             self._renewed.update(renewed)
-            if created:  # of shards that are gone nothing is kept, however many there were
+            if created:  # shards that no longer exist are forgotten, so that memory use is bounded
                 self._created = created
                 self._renewed &= created.keys()
                 self._seen = {
@@ -144,7 +145,7 @@ class Memory:
         return {shard: known for shard, known in self._last_held().items() if known.own}
 
     def left(self) -> dict[int, Position]:
-        """The shards that this member handed over, and that nobody has been seen to save since."""
+        """The shards that this member handed over and for which no newer checkpoint has been seen."""
         return {shard: known for shard, known in self._last_held().items() if not known.own}
 
     def _last_held(self) -> dict[int, Position]:
@@ -154,23 +155,23 @@ class Memory:
         return {shard: known for shard, known in found.items() if known is not None}
 
     def created(self, shard: int) -> int | None:
-        """When the shard was made (unix seconds), as listed last."""
+        """When the shard was created (unix seconds), by the last listing."""
         with self._lock:
             return self._created.get(shard)
 
     def group_was_lost(self, within: float) -> bool:
-        """The group was found missing in the last `within` seconds: its members are restoring checkpoints."""
+        """Whether the group was lost in the last `within` seconds: its members are restoring checkpoints."""
         with self._lock:
             return self._lost_at is not None and self._clock() - self._lost_at <= within
 
     def renewed(self, shard: int) -> bool:
-        """The shard is one of a logstore that was created again while this process ran."""
+        """Whether the shard is one of a logstore that was created again while this process ran."""
         with self._lock:
             return shard in self._renewed
 
 
 def behind(cursor: str, other: str) -> bool:
-    """`cursor` is empty or surely before `other`."""
+    """Whether `cursor` is empty or certainly before `other`."""
     if not cursor:
         return True
     groups = cursors.distance(cursor, other)

@@ -1,4 +1,4 @@
-"""A shard that is open: its lease, its next cursor, its checkpoint. And the order to leave it."""
+"""A shard that is open: its lease, its next cursor, its checkpoint. Also the order to leave a shard."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ class OpenShard:
     start: Start
     #: What to pull next.
     plan: PullPlan
-    #: Of its checkpoint.
+    #: Saves its checkpoint.
     saver: Saver
-    #: Pulls that fail.
+    #: The condition for pulls that fail.
     trouble: Trouble
-    #: What else stands of it.
+    #: Its other conditions.
     conditions: ShardConditions
-    #: When the cursor was last known to be one of the shard, in unix seconds.
+    #: When the cursor was last known to belong to the shard, in unix seconds.
     valid: float
     phase: Phase = Phase.READING
-    #: When a pull was last answered, on the clock of the context; None before the first.
+    #: When the last answer to a pull came, on the clock of the context; None before the first.
     last_pull: float | None = None
-    #: It waits for room in the outbox.
+    #: Whether it waits for room in the outbox.
     waiting: bool = False
-    #: Since when too much is unsaved to pull more.
+    #: Since when pulls have been held back because too much is unsaved; None when they are not.
     full_since: float | None = None
 
     @property
@@ -57,14 +57,14 @@ class OpenShard:
 
     @property
     def subject(self) -> str:
-        """Of its conditions."""
+        """The subject of its conditions."""
         return f"shard {self.number}"
 
 
 class Leave:
-    """Tells a reader from outside to leave its shard, and holds the lease that this may end. Thread-safe.
+    """Tells a reader to leave its shard, and holds the lease, which this may end. Thread-safe.
 
-    `term` is that of the membership.
+    `term` is the membership's number of this lease.
     """
 
     def __init__(self, term: int, clock: Callable[[], float]) -> None:
@@ -74,15 +74,15 @@ class Leave:
         self._revoked = False
         self._lease: Lease | None = None
         self._drain_until = float("inf")
-        self._lock = threading.Lock()  # of the lease's creation, against `revoke`
+        self._lock = threading.Lock()  # keeps the creation of the lease and `revoke` apart
 
     def release(self, drain_time: float) -> None:
-        """In good order, within `drain_time` seconds."""
+        """Leave in good order, within `drain_time` seconds."""
         self._drain_until = self._clock() + drain_time
         self._told.set()
 
     def revoke(self) -> None:
-        """At once; nothing of the shard may be sent or saved any more."""
+        """Leave at once; from now on nothing of the shard may be sent or saved."""
         with self._lock:
             self._revoked = True
             if self._lease is not None:
@@ -90,7 +90,7 @@ class Leave:
         self._told.set()
 
     def drop(self) -> None:
-        """A defect ends the reader, and with it the lease."""
+        """End the lease because a defect ends the reader."""
         if self._lease is not None:
             self._lease.revoke()
 
@@ -103,7 +103,7 @@ class Leave:
 
     @property
     def told(self) -> bool:
-        """The shard has to be left, one way or the other."""
+        """Whether the shard has to be left, in good order or at once."""
         return self._told.is_set()
 
     @property
@@ -112,9 +112,9 @@ class Leave:
 
     @property
     def drain_left(self) -> float:
-        """Seconds to deliver and save what is in flight, less than 0 when they are over."""
+        """Seconds left to deliver and save what is in flight; negative when the time is up."""
         return self._drain_until - self._clock()
 
     def wait(self, seconds: float) -> None:
-        """Wait, but no longer than until the shard has to be left."""
+        """Wait, but return at once when the shard has to be left."""
         self._told.wait(seconds)

@@ -1,4 +1,4 @@
-"""Opens a shard: finds where to start, sees that it stays so, and begins the lease."""
+"""Opens a shard: finds where to start, saves that position if it is new, and begins the lease."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from sls_hec_forwarder.sls.shard.shard_context import ShardContext
 
 #: How often (seconds) to look whether another member has saved a checkpoint.
 _WAIT_FOR_OTHERS = 1.0
-#: Members that begin a group together know of each other's checkpoints after this time (seconds).
+#: Members that begin a group together can see each other's checkpoints after this time (seconds).
 _GROUP_BEGINS = 30.0
-#: Members restore the checkpoints of a group that was deleted for so many of its time-outs.
+#: For how many of the group's time-outs members restore checkpoints after the group was deleted.
 _RESTORING = 3
 
 
 class Opening:
-    """Of one shard, by the reader's thread."""
+    """Opens one shard; used by the reader's thread."""
 
     def __init__(self, shard: int, around: ShardContext, leave: Leave) -> None:
         self._shard = shard
         self._around = around
         self._leave = leave
         self._subject = f"shard {shard}"
-        #: What stands of the shard, from here to the end of the reader.
+        #: Conditions of the shard, from here to the end of the reader.
         self.conditions = ShardConditions(around.claims, shard)
-        #: Starts that fail.
+        #: The condition for starts that fail.
         self.trouble = Trouble(around.conditions, "start_failing", self._subject)
 
     def open(self) -> OpenShard | None:
-        """None when the shard has to be left before a start was found."""
+        """Open the shard; None when it has to be left before a start was found."""
         around = self._around
         backoff = CountingBackoff(0.5, 30.0)
         began = around.clock()
@@ -49,7 +49,7 @@ class Opening:
                     self._leave.wait(_WAIT_FOR_OTHERS)
                     continue
                 if start.new and not self._leave.told:
-                    # Before anything is read: if this process dies, the next one must not find another start.
+                    # Before anything is read: if this process dies, the next must start at the same place.
                     around.client.save_checkpoint(self._shard, start.cursor)
             except GroupMissing as problem:
                 around.observer.failed("start", problem.kind)
@@ -133,9 +133,9 @@ class Opening:
         self._leave.revoke()
 
     def _checkpoint_moved(self, lease: Lease, cursor: str) -> None:
-        """Somebody set the group's checkpoint: it is obeyed by a new reader, which starts from there.
+        """Somebody set the group's checkpoint: end this reader, so that a new one starts from there.
 
-        While the group is being restored it was a member that knows better how far the shard was delivered.
+        While the group is being restored, a member that knows better how far the shard was delivered set it.
         """
         around = self._around
         groups = cursors.distance(cursor, lease.committed)

@@ -1,4 +1,4 @@
-"""Where reading a shard starts, where it stops, and what to do when that place is gone."""
+"""Where reading a shard starts, where it stops, and where to continue when a cursor has expired."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Origin(enum.Enum):
 
     SAVED = "the group's checkpoint"
     SETTINGS = "the start position"
-    #: Other members of the group may be about to save a checkpoint, because it has just begun.
+    #: The group has just begun, so other members may be about to save a checkpoint.
     UNCERTAIN = "the start position, while the group begins"
     OWN = "what this member delivered before the group was deleted"
     SEEN = "what was seen of another member before the group was deleted"
@@ -43,7 +43,7 @@ class Origin(enum.Enum):
 
 @dataclass(frozen=True)
 class Start:
-    """Where a shard starts. `updated`: when the group's checkpoint was saved, else now; unix seconds."""
+    """Where a shard starts. `updated`: when the group's checkpoint was saved, or else now; unix seconds."""
 
     cursor: str
     origin: Origin
@@ -51,15 +51,15 @@ class Start:
 
     @property
     def new(self) -> bool:
-        """The group does not have it as its checkpoint."""
+        """Whether the start is not yet the group's checkpoint."""
         return self.origin is not Origin.SAVED
 
 
 @dataclass(frozen=True)
 class Expiry:
-    """What an expired cursor means: where to go on (None: nowhere, an operator has to decide).
+    """What an expired cursor means: where to continue (None: nowhere, an operator has to decide).
 
-    `recreated`: the cursor is one of a logstore that was deleted, and created again under the same name.
+    `recreated`: the cursor belongs to a logstore that was deleted and created again under the same name.
     """
 
     next_cursor: str | None
@@ -70,9 +70,9 @@ class Expiry:
 class Positions:
     """The start and stop positions of the settings, as cursors. Thread-safe after `prepare`.
 
-    "end" means: where the shards ended when the group began. Who finds a group that has not begun saves that
-    as the checkpoint of every shard; a shard without a checkpoint has then come from a split later, and is
-    read from its beginning, or what was written to it before anybody read it would be skipped.
+    "end" means: where the shards ended when the group began. A member that finds a group that has not begun
+    saves the ends as the checkpoints of all shards. A shard without a checkpoint must then have come from a
+    later split; it is read from its beginning, or logs written to it before anybody read it would be skipped.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Positions:
         self._ends: dict[int, str] = {}
 
     def prepare(self) -> list[Shard]:
-        """Ask for what has to be known before the first shard is read; the shards. Raises SlsError."""
+        """Fetch what must be known before the first shard is read; return the shards. Raises SlsError."""
         shards = self._client.list_shards()
         self._memory.listed(shards)
         if self._start == "end" or self._stop == "now":
@@ -104,7 +104,7 @@ class Positions:
     def _begin_group(self) -> None:
         """Save the ends if nobody has ever read with this group.
 
-        By force, as nobody holds the shards. Members that begin it at the same moment save about the same.
+        Forced, because nobody holds the shards. Members that do so at the same moment save nearly the same.
         """
         known = self._client.checkpoints()
         if any(each.cursor or each.owner for each in known.values()):
@@ -119,9 +119,9 @@ class Positions:
     # Start
 
     def first(self, shard: int) -> Start:
-        """The checkpoint of the shard, or where the settings say. Raises SlsError."""
-        # A shard without a checkpoint has an entry with an empty one; no entry at all is an error, because
-        # starting without that certainty could skip what another consumer left.
+        """Start at the checkpoint of the shard, or else where the settings say. Raises SlsError."""
+        # A shard without a checkpoint has an entry with an empty one. No entry at all is an error: a start
+        # on that basis could skip logs that another consumer has not delivered.
         saved = self._client.checkpoint(shard)
         if saved.cursor:
             created = self._memory.created(shard)
@@ -150,7 +150,7 @@ class Positions:
 
     @property
     def bounded(self) -> bool:
-        """There is a stop position."""
+        """Whether there is a stop position."""
         return bool(self._stop)
 
     def stop_cursor(self, shard: int) -> str | None:
@@ -160,7 +160,7 @@ class Positions:
         if self._stop == "now":
             return self._ends.get(shard) or self._client.cursor(shard, "begin")
         moment = parse_moment(self._stop)
-        # A cursor for a future time is that of the end, which moves; a second is for clocks that differ.
+        # For a future time SLS returns the cursor of the end, which moves. One second more, as clocks differ.
         if self._wall() < moment + 1:
             return None
         return self._client.cursor(shard, moment)
@@ -168,7 +168,7 @@ class Positions:
     # Expiry
 
     def recreated(self, shard: int, valid: float) -> bool:
-        """Whether the shard is another than at `valid` (unix seconds). Raises SlsError."""
+        """Whether the shard was created again after `valid` (unix seconds). Raises SlsError."""
         shards = self._client.list_shards()
         if shard in self._memory.listed(shards):
             return True
@@ -177,8 +177,8 @@ class Positions:
     def expired(self, shard: int, cursor: str, seen: float | None, valid: float = float("inf")) -> Expiry:
         """What to do about `cursor`, which SLS called invalid.
 
-        `seen` is about the receive time of what it stands before, `valid` when it surely was a cursor of the
-        shard; both in unix seconds.
+        `seen` is the approximate receive time at the cursor, `valid` a time at which it certainly belonged to
+        the shard; both in unix seconds.
 
         Raises CursorInvalid when the cursor is within what the shard holds, so that it cannot have expired,
         and SlsError when that cannot be found out now.
@@ -204,7 +204,7 @@ class Positions:
         return Expiry(None if self._policy == "stop" else target, lost)
 
     def _time(self, shard: int, cursor: str, otherwise: float | None) -> float | None:
-        """The receive time at a cursor; SLS may not know that of one that expired."""
+        """The receive time at a cursor; `otherwise` if SLS does not know it, as for an expired cursor."""
         try:
             return self._client.cursor_time(shard, cursor)
         except SlsError:

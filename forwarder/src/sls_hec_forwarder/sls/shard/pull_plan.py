@@ -1,4 +1,4 @@
-"""What a reader does next: how long to wait, how patient to be with which trouble, when it is through.
+"""What a reader does next: how long to pause after an answer or an error, and when it is done.
 
 A plain object: no thread, no network.
 """
@@ -23,10 +23,10 @@ from sls_hec_forwarder.sls.api.pull_answer import PullAnswer
 
 #: First and longest pause (seconds) after a failed pull.
 _TRANSIENT = (0.5, 30.0)
-_THROTTLED = (1.0, 15.0)  # SLS counts quotas by the second; its own consumers pause 5 s
+_THROTTLED = (1.0, 15.0)  # SLS counts quotas per second; its own consumers pause 5 s
 _OPERATOR = (5.0, 60.0)
 _UNREADABLE = (1.0, 60.0)
-#: By so much the next pull asks for less, when one was too much: from 1000 log groups to one in five steps.
+#: Divisor of the number of log groups after a pull that was too large: from 1000 to one in five steps.
 _FEWER = 4
 
 
@@ -41,11 +41,11 @@ class PullPlan:
     ) -> None:
         self.cursor = cursor
         self.stop: str | None = None
-        #: The end of a read-only shard was reached: nothing can come any more.
+        #: The end of a read-only shard was reached: no more logs can come.
         self.at_end = False
-        #: Nothing more was there at the last pull.
+        #: The last pull reached the present end of the shard.
         self.caught_up = False
-        #: Receive time (unix seconds) at `cursor`, where SLS tells it.
+        #: Receive time (unix seconds) at `cursor`, if SLS reported it.
         self.cursor_time: int | None = None
         #: How often in a row the answer at `cursor` could not be decoded.
         self.undecodable = 0
@@ -59,21 +59,21 @@ class PullPlan:
 
     @property
     def finished(self) -> bool:
-        """There is nothing more to pull."""
+        """Whether there is nothing more to pull."""
         return self.at_end or self.stopped
 
     @property
     def stopped(self) -> bool:
-        """The stop position is reached."""
+        """Whether the stop position is reached."""
         if self.stop is None:
             return False
         left = cursors.distance(self.cursor, self.stop)
         return self.cursor == self.stop if left is None else left <= 0
 
     def pulled(self, answer: PullAnswer, read_only: bool) -> float:
-        """The answer was taken over, up to its end; seconds until the next pull.
+        """The whole answer was taken over; return the seconds until the next pull.
 
-        `read_only` has to be known from before the pull, else logs written in between would be missed.
+        `read_only` must have been known before the pull, or logs written in between could be missed.
         """
         self._backoff = None
         self.undecodable = 0
@@ -88,16 +88,16 @@ class PullPlan:
         return self._fetch_interval * self._rng.uniform(0.9, 1.1)
 
     def jump(self, cursor: str) -> None:
-        """Go on at another place of the shard."""
+        """Continue at another place of the shard."""
         self.cursor = cursor
         self.cursor_time = None
         self._backoff = None
         self.undecodable = 0
 
     def failed(self, problem: SlsError) -> float:
-        """The pull brought nothing; seconds until it is tried again.
+        """The pull failed; return the seconds until it is tried again.
 
-        With fewer log groups, when they were too many to take, or to come in time over a slow line.
+        The next pull asks for fewer log groups if this one was too large, or too slow for the connection.
         """
         fewer = isinstance(problem, (TooLarge, TooSlow)) and self.count > 1
         if fewer:
@@ -116,7 +116,7 @@ def _patience(problem: SlsError) -> tuple[float, float]:
         return _THROTTLED
     if isinstance(problem, OperatorError):
         return _OPERATOR
-    # These are the same next time, as a rule, and cost work each time.
+    # These usually repeat, and each try costs work.
     if isinstance(problem, (CorruptPull, CursorInvalid, Unreadable)):
         return _UNREADABLE
     return _TRANSIENT

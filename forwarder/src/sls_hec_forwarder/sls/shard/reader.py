@@ -13,7 +13,7 @@ from sls_hec_forwarder.sls.shard.opening import Opening
 from sls_hec_forwarder.sls.shard.reading import Reading
 from sls_hec_forwarder.sls.shard.shard_context import ShardContext
 
-#: Pause (seconds) after an error that nobody foresaw, before the shard is given back.
+#: Pause (seconds) after an unexpected error, before the shard is given back.
 _AFTER_BUG = 5.0
 
 _NOT_HERE = "the shard is not read here any more"
@@ -32,9 +32,9 @@ class ShardReader:
     ) -> None:
         self.shard = shard
         self.term = term
-        #: What there is once the shard is open.
+        #: Set once the shard is open.
         self.opened: OpenShard | None = None
-        #: Everything that was read is delivered and saved; known when it has ended.
+        #: Whether everything that was read is delivered and saved; final when the reader has ended.
         self.complete = False
         self._over = False
         self._around = around
@@ -81,7 +81,7 @@ class ShardReader:
             else:
                 self.complete = not self._leave.revoked
             reason = "revoked" if self._leave.revoked else "released"
-        except Exception as error:  # noqa: BLE001 - told; a reader that died unseen would keep its shard for ever
+        except Exception as error:  # noqa: BLE001 - logged; a reader that died silently would keep its shard
             # Given back after a pause: the next reader, here or elsewhere, starts at the checkpoint.
             _log.exception("shard %d: unexpected error, giving the shard back", self.shard)
             text = f"{type(error).__name__}: {error}"
@@ -104,7 +104,7 @@ class ShardReader:
                 self._ended(self)
 
     def _drain(self, shard: OpenShard) -> None:
-        """As far as the time goes; the next owner repeats the rest."""
+        """Deliver and save as much as the time allows; the next owner repeats the rest."""
         shard.phase = Phase.DRAINING
         settled = draining.deliver(shard, self._around, self._leave)
         if not settled:
@@ -122,7 +122,7 @@ class ShardReader:
         draining.hand_over(shard, self._around, saved=saved)
 
     def facts(self, lag: float | None) -> ShardFacts:
-        """What is measured of the shard; `lag` in seconds."""
+        """Measurements of the shard; `lag` in seconds."""
         now = self._around.clock()
 
         def ago(moment: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Reads an open shard: pulls, has encoded, and queues for sending, until the shard has to be left."""
+"""Reads an open shard: pulls log groups, encodes them, and queues them, until the shard has to be left."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from sls_hec_forwarder.sls.shard.shard_context import ShardContext
 from sls_hec_forwarder.wire.encoder import Chunk
 from sls_hec_forwarder.wire.protobuf import WireError
 
-#: How often (seconds) a thread that waits for room looks whether it is still wanted.
+#: How often (seconds) a thread that waits for room checks whether it has to leave the shard.
 _LOOK = 0.25
 #: Pause (seconds) of a reader that has nothing to do: suspended, finished or halted.
 _REST = 0.5
-#: The checkpoint at the end of a read-only shard is saved again this often (seconds) until SLS takes the
-#: shard back: SLS looks whether the shard is finished when a checkpoint is saved, and the last save may have
+#: How often (seconds) the checkpoint at the end of a read-only shard is saved again until SLS takes the shard
+#: back. SLS checks whether the shard is finished only when a checkpoint is saved, and the last save may have
 #: been before the shard became read-only.
 _SAVE_AGAIN = 15.0
-#: A pull that cannot be decoded so many times in a row is an alarm.
+#: Number of failures to decode the same pull after which a condition is raised.
 _ALARM_AFTER = 3
-#: A shard that may not be pulled for so long (seconds), because too much is unsaved, is stuck, not slow.
+#: Time (seconds) without pulls, because too much is unsaved, after which a shard counts as stuck, not slow.
 _STUCK_AFTER = 30.0
 
 _log = logging.getLogger(__name__)
 
 
 class Reading:
-    """Of one open shard, by the reader's thread."""
+    """Reads one open shard; used by the reader's thread."""
 
     def __init__(self, shard: OpenShard, around: ShardContext, leave: Leave) -> None:
         self._shard = shard
@@ -41,7 +41,7 @@ class Reading:
         self._leave = leave
 
     def read(self) -> None:
-        """Until the shard has to be left."""
+        """Read until the shard has to be left."""
         shard = self._shard
         while not self._leave.told:
             if shard.phase is Phase.READING and shard.plan.finished:
@@ -57,7 +57,7 @@ class Reading:
                 self._leave.wait(self._step())
 
     def _has_room(self) -> bool:
-        """Whether more may be pulled, by what a crash would repeat; saves the checkpoint where that helps."""
+        """Whether the limit on what a crash may repeat allows a pull; saves the checkpoint if that helps."""
         shard = self._shard
         lease, saver = shard.lease, shard.saver
         now = self._around.clock()
@@ -76,7 +76,7 @@ class Reading:
         return False
 
     def _step(self) -> float:
-        """One pull; seconds until the next."""
+        """Make one pull; return the seconds until the next."""
         around, shard, plan = self._around, self._shard, self._shard.plan
         try:
             if plan.stop is None and around.positions.bounded:
@@ -88,12 +88,12 @@ class Reading:
                 shard.number, plan.cursor, count=plan.count, end_cursor=plan.stop or ""
             )
             shard.last_pull = around.clock()
-            answer.check()  # what contradicts itself is not counted either
+            answer.check()  # before it is counted
             around.observer.pulled(shard.number, answer.wire_bytes, answer.raw_bytes, answer.groups)
             if not self._take_over(answer):
                 return 0.0
             if read_only and not answer.groups and answer.next_cursor == answer.cursor:
-                self._check_end(answer)  # a shard that ends is not pulled any more
+                self._check_end(answer)  # because a shard at its end is never pulled again
         except CursorInvalid as problem:
             return self._expired(problem)
         except WireError as problem:
@@ -108,7 +108,7 @@ class Reading:
         return plan.pulled(answer, read_only)
 
     def _take_over(self, answer: PullAnswer) -> bool:
-        """Encode and queue an answer; False when the shard has to be left before that is complete."""
+        """Encode and queue an answer; return False when the shard has to be left before that is complete."""
         around, shard = self._around, self._shard
         if answer.missing:
             self._check_gap(answer)
@@ -144,18 +144,18 @@ class Reading:
             shard.waiting = False
 
     def _put(self, pull: Pull, chunks: Sequence[Chunk]) -> bool:
-        """Queue the chunks; on release this goes on while there is time, so that the pull can complete."""
+        """Queue the chunks; after a release this continues while there is time, to complete the pull."""
         outbox = self._around.outbox
         for chunk in chunks:
             while not outbox.put(pull, chunk.body, chunk.events, _LOOK):
-                if outbox.closed:  # nothing can be delivered any more
+                if outbox.closed:  # nothing more can be delivered
                     self._leave.revoke()
                 if self._shard.lease.revoked or self._leave.drain_left <= 0:
                     return False
         return True
 
     def _rest(self) -> None:
-        """Nothing more to pull: see that SLS learns it."""
+        """Nothing more to pull: make sure that SLS has the last checkpoint."""
         shard = self._shard
         settled = shard.lease.committed == shard.plan.cursor
         saved = settled and self._around.checkpoints.save(shard.saver, again=shard.plan.at_end)
@@ -201,7 +201,7 @@ class Reading:
         return 0.0
 
     def _check_gap(self, answer: PullAnswer) -> None:
-        """Raises Unreadable when the shard still holds what the answer steps over."""
+        """Raises Unreadable when the shard still holds the log groups that the answer leaves out."""
         begin = self._around.client.cursor(self._shard.number, "begin")
         held = cursors.distance(begin, cursors.encode(answer.first_position))
         if held is None or held > 0:
@@ -211,7 +211,7 @@ class Reading:
             )
 
     def _check_end(self, answer: PullAnswer) -> None:
-        """Raises Unreadable when the shard goes on behind an answer that says that it ends."""
+        """Raises Unreadable when the shard has more after an answer that says that it ends there."""
         end = self._around.client.cursor(self._shard.number, "end")
         if (cursors.distance(answer.cursor, end) or 0) > 0:
             raise Unreadable(
@@ -219,7 +219,7 @@ class Reading:
             )
 
     def _report_gap(self, answer: PullAnswer) -> None:
-        """SLS went on behind the cursor without calling it invalid. Raises SlsError."""
+        """Report log groups that SLS skipped without calling the cursor invalid. Raises SlsError."""
         around, shard = self._around, self._shard
         if around.positions.recreated(shard.number, shard.valid):
             around.conditions.occurred("logstore_recreated", "", recreated(around.client.place))

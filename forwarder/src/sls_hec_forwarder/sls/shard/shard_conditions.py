@@ -1,7 +1,7 @@
-"""What stands of a shard, as each of its readers finds it.
+"""The conditions of a shard, as its readers find them.
 
-A reader whose shard was revoked may end late, when the next one reads the shard already. So a condition of a
-shard stands while any of them finds it, and none can end what another has begun.
+A reader whose shard was revoked may end late, when the next one already reads the shard. So a condition of a
+shard lasts while any of its readers finds it, and no reader can end one that another still finds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Claims:
             self._conditions.begin(name, subject, text)
 
     def measured(self, who: object, name: str, subject: str, text: str) -> None:
-        """As `begin`; saying it again does not count."""
+        """As `begin`, but repeating it is not counted."""
         with self._lock:
             self._who.setdefault((name, subject), set()).add(who)
             self._conditions.measured(name, subject, text)
@@ -40,7 +40,7 @@ class Claims:
 
 
 class ShardConditions:
-    """The part of one reader; used by its thread."""
+    """The conditions that one reader finds; used by its thread."""
 
     def __init__(self, claims: Claims, shard: int) -> None:
         self._claims = claims
@@ -61,6 +61,6 @@ class ShardConditions:
             self._mine.discard(name)
 
     def close(self, why: str) -> None:
-        """The shard is not read by this reader any more."""
+        """This reader no longer reads the shard."""
         for name in list(self._mine):
             self.end(name, why)

@@ -20,7 +20,8 @@ from sls_hec_forwarder.sls.shard.positions import Positions
 from sls_hec_forwarder.sls.shard.shard_conditions import Claims
 from sls_hec_forwarder.wire.encoder import Encoded
 
-#: LogGroupList bytes, shard, position of the first log group (None: unknown) to events. Raises WireError.
+#: Turns LogGroupList bytes, the shard and the position of the first log group (None: unknown) into events.
+#: Raises WireError.
 Encode = Callable[[bytes, int, Optional[int]], Encoded]
 
 
@@ -40,14 +41,14 @@ class ShardContext:
     observer: SlsObserver
     conditions: Conditions
     claims: Claims
-    #: What a crash would repeat, of all shards.
+    #: The limit on what a crash may repeat, over all shards.
     unsaved: Unsaved
     memory: Memory
     #: To be called when SLS has no such group.
     group_lost: Callable[[str], None]
     #: To be called when SLS does not know this consumer, although its heartbeats were in time.
     forgotten: Callable[[], None]
-    #: Whether the group was lost lately: other members may be about to save what they delivered.
+    #: Whether the group was lost recently: other members may be about to save what they delivered.
     restoring: Callable[[], bool]
     #: The group's time-out in seconds.
     group_timeout: Callable[[], float]
