@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sls_hec_forwarder.settings.model import RelaySettings, specs
 from sls_hec_forwarder.wire import choice, native
 from sls_hec_forwarder.wire.encoder import Encoded, Encoder, WireError
 from sls_hec_forwarder.wire.native import NativeEncoder
@@ -163,6 +164,8 @@ def test_threads_may_share_it() -> None:
 
 
 def test_the_choice() -> None:
+    [spec] = [spec for _, spec in specs(RelaySettings) if spec.name == "RELAY_ENCODER"]
+    assert spec.choices == choice.CHOICES
     assert choice.choose(choice.AUTO) == choice.choose(choice.NATIVE) == choice.Choice("native")
     assert choice.choose(choice.PYTHON) == choice.Choice("python", "RELAY_ENCODER says so")
     assert isinstance(choice.encoder(choice.choose(choice.AUTO), UNFOLD), NativeEncoder)

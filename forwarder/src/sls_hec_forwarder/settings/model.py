@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-from sls_hec_forwarder.wire import choice
 from sls_hec_forwarder.wire.rules import TopicRule
 
 
@@ -341,7 +340,7 @@ class RelaySettings:
         "What encodes pulls; the bytes are the same. auto: the native encoder where the package "
         "sls-hec-forwarder-native is installed, else the one in Python",
         "auto",
-        choices=choice.CHOICES,
+        choices=("auto", "native", "python"),
     )
     checkpoint_interval: float = setting(
         "RELAY_CHECKPOINT_INTERVAL",
