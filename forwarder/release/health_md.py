@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from table import row
+
 from sls_hec_forwarder.health.catalogue import CATALOGUE, ConditionKind, Severity
 
 _HEAD = """# Health
@@ -58,8 +60,7 @@ def render() -> str:
 
 
 def _row(kind: ConditionKind) -> str:
-    cells = (f"`{kind.name}`", _critical(kind), kind.meaning, kind.does, kind.todo)
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+    return row(f"`{kind.name}`", _critical(kind), kind.meaning, kind.does, kind.todo)
 
 
 def _critical(kind: ConditionKind) -> str:

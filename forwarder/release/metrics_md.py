@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from table import row
+
 from sls_hec_forwarder.metrics.table import TABLE, Definition
 
 _HEAD = """# Metrics
@@ -44,7 +46,7 @@ def render() -> str:
 
 def _row(definition: Definition) -> str:
     labels = ", ".join(f"`{label}`" for label in definition.labels)
-    return f"| `{definition.name}` | {definition.kind} | {labels} | {definition.help} |\n"
+    return row(f"`{definition.name}`", definition.kind, labels, definition.help)
 
 
 if __name__ == "__main__":

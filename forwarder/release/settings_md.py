@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from table import row
+
 from sls_hec_forwarder.settings.model import SECTIONS, Spec, specs
 from sls_hec_forwarder.settings.parse import expected, text_of
 
@@ -48,8 +50,7 @@ def render() -> str:
 def _row(spec: Spec, default: Any) -> str:
     marks = [mark for mark, is_set in (("secret", spec.secret), ("file", spec.file)) if is_set]
     name = f"`{spec.name}`" + (f" ({', '.join(marks)})" if marks else "")
-    cells = (name, spec.help, expected(spec), _default(spec, default))
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+    return row(name, spec.help, expected(spec), _default(spec, default))
 
 
 def _default(spec: Spec, default: Any) -> str:

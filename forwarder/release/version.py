@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SOURCE = "forwarder/pyproject.toml"
-#: Files that repeat the version, with the line that does. The collection is packed only where there is one.
+#: Files that repeat the version, with the line that does.
 REPEATED = {
     "forwarder/standins/pyproject.toml": re.compile(r'^version = "(.+?)"', re.MULTILINE),
     "galaxy.yml": re.compile(r"^version: *[\"']?([^\s\"']+)", re.MULTILINE),
@@ -35,12 +35,10 @@ def problems(root: Path, tags: Sequence[str]) -> Iterator[str]:
     """What speaks against a release of `root`, each a sentence. Only tags such as v1.2.3 count."""
     released = version(root)
     for name, line in REPEATED.items():
-        file = root / name
-        if file.exists():
-            found = line.search(file.read_text(encoding="utf-8"))
-            if not found or found[1] != released:
-                other = found[1] if found else "nothing"
-                yield f"{name} says version {other}, {SOURCE} {released}: make them equal"
+        found = line.search((root / name).read_text(encoding="utf-8"))
+        if not found or found[1] != released:
+            other = found[1] if found else "nothing"
+            yield f"{name} says version {other}, {SOURCE} {released}: make them equal"
     tagged = [tag for tag in tags if re.match(r"v\d", tag)]
     for tag in tagged:
         if tag != f"v{released}":

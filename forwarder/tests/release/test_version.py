@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "forwarder" / "release" / "version.py"
-FILES = ("forwarder/pyproject.toml", "forwarder/standins/pyproject.toml", "CHANGELOG.md")
+FILES = ("forwarder/pyproject.toml", "forwarder/standins/pyproject.toml", "CHANGELOG.md", "galaxy.yml")
 
 
 class Tree:
@@ -25,6 +25,7 @@ class Tree:
             shutil.copy(ROOT / name, folder / name)
         for name in FILES[:2]:
             self.change(name, r'(?m)^version = ".*?"', 'version = "1.2.3"')
+        self.change("galaxy.yml", r"(?m)^version: \S+", "version: 1.2.3")
         self.change("CHANGELOG.md", r"(?m)^## .*$", "## 1.2.3 - unreleased")
 
     def change(self, name: str, pattern: str, text: str) -> None:
