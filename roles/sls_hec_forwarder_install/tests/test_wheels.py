@@ -107,7 +107,9 @@ def install_command(parts: Path) -> list[str]:
     (block,) = (task["block"] for task in tasks if "block" in task)
     (argv,) = (task["ansible.builtin.command"]["argv"] for task in block if task["name"] == "Install into it")
     (says,) = (
-        task["ansible.builtin.copy"] for task in block if task["name"] == "Write the hashes that the wheels must have"
+        task["ansible.builtin.copy"]
+        for task in block
+        if task["name"] == "Write the hashes that the wheels must have"
     )
     assert says["content"] == "{{ _sls_hec_forwarder_install_requirements }}"
     path = "{{ __sls_hec_forwarder_install_parts.path }}"
