@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 UNITS = "/etc/systemd/system/sls-hec-forwarder"
 ETC = "/etc/sls-hec-forwarder"
-#: A line of `sls-hec-instance --starts`.
-LINE = re.compile(r"(?m)^(\S+) (\S+) ([0-9a-f]{64}) (\S+) (\S+)$")
-
-
-def relay_starts(text: str) -> dict[str, dict[str, str]]:
-    """By instance: systemd's `state`, the digest on `disk`, the one `noted` at its start, and `since`."""
-    return {
-        name: {"state": state, "disk": disk, "noted": noted, "since": since}
-        for name, state, disk, noted, since in LINE.findall(text)
-    }
 
 
 def relay_digests(files: Mapping[str, str], instances: Iterable[str], release: str) -> dict[str, str]:
@@ -61,7 +50,6 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         return {
-            "relay_starts": relay_starts,
             "relay_digests": relay_digests,
             "relay_to_start": relay_to_start,
             "relay_differing": relay_differing,

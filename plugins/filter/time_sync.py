@@ -12,8 +12,7 @@ def time_sync_running(shown: str, units: Iterable[str]) -> str:
     `shown` is what `systemctl show` says of them, with a blank line between two. A unit may answer for
     another name: chrony for chronyd.
     """
-    answers = [dict(line.split("=", 1) for line in part.splitlines()) for part in shown.split("\n\n")]
-    of_each = {answer.get("Id", ""): answer for answer in answers}
+    of_each = _answers(shown)
     found = [of_each[unit] for unit in units if unit in of_each]
     for answer in found:
         if answer.get("ActiveState") == "active":
@@ -25,8 +24,20 @@ def time_sync_running(shown: str, units: Iterable[str]) -> str:
     return ""
 
 
+def time_sync_installed(shown: str, unit: str) -> bool:
+    """Whether there is such a unit, and so its package."""
+    return _answers(shown).get(unit, {}).get("LoadState") == "loaded"
+
+
+def _answers(shown: str) -> dict[str, dict[str, str]]:
+    """By unit."""
+    parts = shown.split("\n\n")
+    answers = [dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in parts]
+    return {answer.get("Id", ""): answer for answer in answers}
+
+
 class FilterModule:
     """What Ansible asks for."""
 
     def filters(self) -> dict[str, Any]:
-        return {"time_sync_running": time_sync_running}
+        return {"time_sync_running": time_sync_running, "time_sync_installed": time_sync_installed}

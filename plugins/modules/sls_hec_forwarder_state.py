@@ -75,9 +75,8 @@ import tempfile  # noqa: E402
 from typing import Any, Callable, Iterable, Iterator  # noqa: E402, UP035
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_starts import COMMAND, parse  # noqa: E402
 
-#: Prints with what each instance was started.
-COMMAND = "/usr/local/sbin/sls-hec-instance"
 NOTES = "run/sls-hec-forwarder"
 UNITS = "etc/systemd/system/sls-hec-forwarder"
 ETC = "etc/sls-hec-forwarder"
@@ -179,9 +178,10 @@ class States:
 
     def _to_start(self, printed: str) -> set[str]:
         """Those that were started, and do not run, or not with what is on disk."""
-        found = [line.split() for line in printed.splitlines()]
-        started = [each for each in found if each[1] != "inactive"]
-        return {name for name, state, disk, noted, _ in started if state != "active" or noted != disk}
+        started = {name: found for name, found in parse(printed).items() if found["state"] != "inactive"}
+        return {
+            name for name, found in started.items() if found["state"] != "active" or found["noted"] != found["disk"]
+        }
 
     def _paths(self, top: str, instances: Iterable[str]) -> list[str]:
         paths = []

@@ -15,10 +15,7 @@ import pytest
 import yaml
 
 ROLE = Path(__file__).parent.parent
-TASKS = yaml.safe_load((ROLE / "tasks" / "run.yml").read_text())
-(PROGRAM,) = (
-    task["ansible.builtin.command"]["argv"][-1] for task in TASKS if "ansible.builtin.command" in task
-)
+PROGRAM = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["_python_runtime_question"]
 
 
 def said(

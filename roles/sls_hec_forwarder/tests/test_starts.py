@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from relay_starts import ETC, UNITS, relay_differing, relay_digests, relay_starts, relay_to_start
+from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_starts import parse
+from relay_starts import ETC, UNITS, relay_differing, relay_digests, relay_to_start
 
 ROLE = Path(__file__).parent.parent
 RELEASE = "/opt/sls-hec-forwarder/0.1.0-aaaa"
@@ -67,7 +68,7 @@ class Host:
         return done.stdout
 
     def starts(self) -> dict[str, dict[str, str]]:
-        return relay_starts(self.run("--starts"))
+        return parse(self.run("--starts"))
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def test_an_operator_is_told_what_runs_with_other_settings(host: Host) -> None:
 
 
 def test_what_an_older_command_prints_is_no_start() -> None:
-    assert relay_starts("sls-hec-forwarder@waf-1.service loaded active running Relay of SLS logs\n") == {}
+    assert parse("sls-hec-forwarder@waf-1.service loaded active running Relay of SLS logs\n") == {}
 
 
 @pytest.mark.parametrize("name", ["../x-1", "waf", "waf-1;id", ""])
@@ -168,8 +169,8 @@ def test_what_was_seen_stays_known_where_a_second_look_is_skipped(tmp_path: Path
         "gather_facts": False,
         "vars_files": [str(ROLE / "vars/main.yml")],
         "tasks": [
-            {"ansible.builtin.set_fact": {"__sls_hec_forwarder_started": seen}},
-            {"ansible.builtin.import_tasks": str(ROLE / "tasks/starts.yml"), "when": False},
+            {"ansible.builtin.set_fact": {"__sls_hec_forwarder_info": {"starts": seen}}},
+            {"ansible.builtin.include_tasks": str(ROLE / "tasks/info.yml"), "when": False},
             {"ansible.builtin.assert": {"that": f"_sls_hec_forwarder_starts == {seen}"}},
         ],
     }
