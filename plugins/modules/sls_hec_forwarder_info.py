@@ -123,7 +123,10 @@ def good(state: str) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
             kept = json.load(file)
-            return {key: kept.get(key, empty) for key, empty in (("release", ""), ("instances", []), ("digests", {}))}
+            return {
+                key: kept.get(key, empty)
+                for key, empty in (("release", ""), ("instances", []), ("digests", {}))
+            }
     except FileNotFoundError:
         return {}
     except (ValueError, AttributeError) as error:
@@ -171,7 +174,12 @@ def main() -> None:
     def run(command: list[str]) -> str:
         try:
             done = subprocess.run(  # noqa: S603 - made of file names in root's own folder
-                command, timeout=wanted["timeout"], capture_output=True, text=True, errors="replace", check=False
+                command,
+                timeout=wanted["timeout"],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise OSError(f"{' '.join(command)} did not end within {wanted['timeout']} s") from None

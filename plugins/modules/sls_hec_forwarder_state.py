@@ -180,7 +180,9 @@ class States:
         """Those that were started, and do not run, or not with what is on disk."""
         started = {name: found for name, found in parse(printed).items() if found["state"] != "inactive"}
         return {
-            name for name, found in started.items() if found["state"] != "active" or found["noted"] != found["disk"]
+            name
+            for name, found in started.items()
+            if found["state"] != "active" or found["noted"] != found["disk"]
         }
 
     def _paths(self, top: str, instances: Iterable[str]) -> list[str]:

@@ -71,7 +71,11 @@ def test_other_roles_are_told_the_name_alone(tmp_path: Path) -> None:
             ],
         }
     ]
-    here = {"_python_runtime_executable": sys.executable, "ansible_python_interpreter": sys.executable}
+    here = {
+        "_python_runtime_executable": sys.executable,
+        "python_runtime_method": "archive",
+        "ansible_python_interpreter": sys.executable,
+    }
     (tmp_path / "play.yml").write_text(yaml.safe_dump(play))
     done = subprocess.run(
         [
