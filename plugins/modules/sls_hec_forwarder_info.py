@@ -7,12 +7,12 @@ DOCUMENTATION = r"""
 module: sls_hec_forwarder_info
 short_description: Reads what of the relay is on a host
 description:
-  - Releases, instances, what each was started with, paused consumers and the last good state. On a host without the
-    relay all of it is empty.
+  - Releases, instances, what each was started with, paused consumers and the last good state. On a host
+    without the relay all of it is empty.
 options:
   root: {type: path, required: true, description: The folder of the releases.}
   etc: {type: path, default: /etc/sls-hec-forwarder, description: The folder of the settings.}
-  state: {type: path, default: /var/lib/sls-hec-forwarder, description: The folder for the state of all instances.}
+  state: {type: path, default: /var/lib/sls-hec-forwarder, description: The folder of the state.}
   timeout: {type: int, default: 60, description: Seconds that each command may take.}
 author: sls-hec-forwarder maintainers
 attributes:
@@ -52,12 +52,14 @@ instances:
   elements: str
 units:
   description: >-
-    Of each instance and of C(target), what systemd says: C(ActiveState), C(SubState), C(StatusText), C(UnitFileState).
+    Of each instance and of C(target), what systemd says: C(ActiveState), C(SubState), C(StatusText),
+    C(UnitFileState).
   returned: success
   type: dict
 starts:
   description: >-
-    Of each instance C(state) (of systemd), C(disk) (digest of the files), C(noted) (digest at the start) and C(since).
+    Of each instance C(state) (of systemd), C(disk) (digest of the files), C(noted) (digest at the start) and
+    C(since).
   returned: success
   type: dict
 paused:
@@ -75,7 +77,7 @@ import contextlib  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import subprocess  # noqa: E402
-from typing import Any, Callable  # noqa: E402, UP035
+from typing import Any, Callable  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_starts import COMMAND, parse  # noqa: E402
