@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
+import jinja2
 import pytest
 import yaml
 
@@ -93,3 +94,22 @@ def test_other_roles_are_told_the_name_alone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     version = ".".join(map(str, sys.version_info[:2]))
     assert json.loads((tmp_path / "told").read_text()) == [f"cpython-{version}", sys.executable]
+
+
+@pytest.mark.parametrize(
+    ("stdout", "there", "answer"),
+    [
+        ("packages: installed installed \npypy-7.3-3.9 3.9", True, "pypy-7.3-3.9 3.9"),
+        # Without pypy3-venv; purged but for its settings; nothing at all.
+        ("packages: installed \npypy-7.3-3.9 3.9", False, "pypy-7.3-3.9 3.9"),
+        ("packages: installed config-files \npypy-7.3-3.9 3.9", False, "pypy-7.3-3.9 3.9"),
+        ("packages:", False, ""),
+    ],
+)
+def test_what_is_missing_is_installed(stdout: str, there: bool, answer: str) -> None:
+    variables = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    asked = {"stdout": stdout, "stdout_lines": stdout.splitlines()}
+    known = {"__python_runtime_asked": asked, "_python_runtime_wanted": ["pypy3", "pypy3-venv"]}
+    found = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    assert found.from_string(variables["_python_runtime_there"]).render(known).strip() == str(there)
+    assert found.from_string(variables["_python_runtime_answer"]).render(known) == answer
