@@ -44,10 +44,11 @@ def run(command: str, *arguments: str | Path, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from what git has or would take: a folder in which somebody works holds other things too."""
-    work = tmp_path_factory.mktemp("built")
+def build(work: Path, *, backwards: bool = False) -> Path:
+    """Built from what git has or would take: a folder in which somebody works holds other things too.
+
+    `backwards` with the files in another order, and with other modes and times.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -55,10 +56,14 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
         check=True,
     ).stdout
-    for name in filter(None, listed.split("\0")):
+    for name in sorted(filter(None, listed.split("\0")), reverse=backwards):
         if (ROOT / name).is_symlink() or (ROOT / name).exists():
-            (work / "source" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, work / "source" / name, follow_symlinks=False)
+            copy = work / "source" / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy, follow_symlinks=False)
+            if backwards and not copy.is_symlink():
+                copy.chmod(copy.stat().st_mode & 0o700)
+                os.utime(copy, (1_600_000_000, 1_600_000_000))
     # What the README has people make beside it.
     for name in ("ansible-env/bin/python", "relay/bin/python", "relay.env"):
         (work / "source" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +71,11 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("ansible-galaxy", "collection", "build", "--output-path", work, work / "source")
     (made,) = work.glob("*.tar.gz")
     return made
+
+
+@pytest.fixture(scope="module")
+def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +126,15 @@ def test_the_tarball_holds_what_a_roll_out_needs_and_nothing_else(tarball: Path)
     assert {f"roles/{role}/README.md" for role in ROLES} <= names
     assert {"forwarder/requirements/runtime.txt", "forwarder/src/sls_hec_forwarder/py.typed"} <= names
     assert [name for name in names if re.search(r"/tests/|conftest|/\.|__pycache__|\.in$", name)] == []
+
+
+def test_two_that_are_built_and_packed_as_for_a_release_are_equal(tarball: Path, tmp_path: Path) -> None:
+    one = Path(shutil.copy(tarball, tmp_path))
+    other = build(tmp_path / "elsewhere", backwards=True)
+    program = ROOT / "forwarder" / "release" / "repack.py"
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1790000000"}
+    subprocess.run([sys.executable, program, one, other], env=environment, check=True, timeout=60)
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_it_plays_from_an_empty_folder(elsewhere: Path) -> None:

@@ -16,7 +16,7 @@ if [[ -n ${TESTHOST_IMAGE:-} ]]; then
   echo "$TESTHOST_IMAGE"
   exit
 fi
-engine=${TESTHOST_ENGINE:-podman}
+engine=../engine
 base=${TESTHOST_BASE:-}
 read -ra packages <<<"$(xargs <packages) ${TESTHOST_PACKAGES:-}"
 sources=/etc/apt/sources.list.d/debian.sources
@@ -63,7 +63,7 @@ else
     --customize-hook='copy-in provision.sh /tmp' \
     --customize-hook='chroot "$1" sh /tmp/provision.sh; rm "$1/tmp/provision.sh"' \
     "$release" "$tree" "$work/image.sources" >&2
-  "$engine" import --change 'CMD ["/usr/local/sbin/testhost-init"]' --change "ENV container=$engine" \
+  "$engine" import --change 'CMD ["/usr/local/sbin/testhost-init"]' --change "ENV container=${TESTHOST_ENGINE:-podman}" \
     "$tree" "$image" >/dev/null
 fi
 echo "$image"

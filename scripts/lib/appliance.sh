@@ -12,13 +12,10 @@ appliance_packages() {
   fi
 }
 
-# choose_engine: set and export what Molecule, create.yml and this machine's podman need to know.
+# choose_engine: set and export what Molecule and create.yml need to know.
 choose_engine() {
   export TESTHOST_ENGINE=${TESTHOST_ENGINE:-podman}
-  engine=$TESTHOST_ENGINE
-  if [[ $engine == podman && $(stat -fc %T /sys/fs/cgroup) != cgroup2fs ]]; then
-    export CONTAINERS_CONF=$root/molecule/containers.conf
-  fi
+  engine=$root/molecule/engine
 }
 
 # boots RELEASE: whether this machine can run its systemd; 258 and newer do nothing without cgroup v2.
@@ -30,7 +27,7 @@ boots() {
 # nothing of one that runs beside it.
 remove_testhosts() {
   local id
-  command -v "$engine" >/dev/null || return 0
+  command -v "$TESTHOST_ENGINE" >/dev/null || return 0
   for id in $("$engine" ps --all --quiet --filter "label=sls-hec-testhost=$1"); do
     "$engine" rm --force --volumes "$id" >/dev/null
   done
