@@ -120,7 +120,7 @@ class CallbackModule(Default):
         super().v2_playbook_on_stats(stats)
         down = {host: self._why.get(host, "it gives no answer") for host in sorted(stats.dark)}
         for line in ending(down, sorted(stats.failures), self._roll, context.CLIARGS.get("subset")):
-            self._display.display(line, color=constants.COLOR_ERROR)
+            self._display.display(line, color=constants.config.get_config_value("COLOR_ERROR"))
 
     def _handle_exception(self, result: MutableMapping[str, Any], use_stderr: bool = False) -> None:
         if result.get("msg") and self._display.verbosity == 0:

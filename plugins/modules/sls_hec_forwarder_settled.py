@@ -36,6 +36,7 @@ waited:
 
 import json  # noqa: E402
 import time  # noqa: E402
+from typing import Any  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
@@ -51,7 +52,9 @@ LOST_WAYS = {
 }
 
 
-def unsettled(group: dict, held: dict[str, int], most_lag: float, first: dict[str, float]) -> list[str]:
+def unsettled(
+    group: dict[str, Any], held: dict[str, int], most_lag: float, first: dict[str, float]
+) -> list[str]:
     """What there is to wait for.
 
     `group` is what `status --json` says, `held` how many shards each consumer says that it has: SLS may name
@@ -73,7 +76,7 @@ def unsettled(group: dict, held: dict[str, int], most_lag: float, first: dict[st
     return reasons
 
 
-def unwell(report: dict) -> list[str]:
+def unwell(report: dict[str, Any]) -> list[str]:
     """What keeps an instance with this health report from counting as healthy."""
     reasons = [
         f"has the condition {each['name']} {each['subject']}: {each['text']}"
@@ -85,14 +88,14 @@ def unwell(report: dict) -> list[str]:
     return reasons
 
 
-def refused(report: dict) -> list[str]:
+def refused(report: dict[str, Any]) -> list[str]:
     """What waiting cannot mend: events have begun to go elsewhere."""
     counts = report.get("dead_letters", {})
     said = "".join(f": {each['text']}" for each in report["conditions"] if each["name"] == "dead_letters")
     return [f"{counts[key]} {what}{said}" for key, what in LOST_WAYS.items() if counts.get(key)]
 
 
-def read(said: str) -> dict:
+def read(said: str) -> dict[str, Any]:
     """The health report that `health --json` printed."""
     try:
         report = json.loads(said)

@@ -33,25 +33,21 @@ def changed(wheel: bytes) -> bytes:
 
 
 def hashed(body: bytes) -> str:
-    return "sha256=" + base64.urlsafe_b64encode(
-        hashlib.sha256(body).digest()
-    ).decode().rstrip("=")
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(body).digest()).decode().rstrip("=")
 
 
 path, *victims = sys.argv[1:]
 with tarfile.open(path) as old:
     wheels = {
-        each.name: old.extractfile(each).read()
+        each.name: wheel.read()
         for each in old
-        if each.name.endswith(".whl")
+        if each.name.endswith(".whl") and (wheel := old.extractfile(each))
     }
 for each in victims:
     name = next(name for name in wheels if name.startswith(f"./{each}-"))
     wheels[name] = changed(wheels[name])
 own = [
-    "{}=={} --hash=sha256:{}\n".format(
-        *name[2:].split("-")[:2], hashlib.sha256(body).hexdigest()
-    )
+    "{}=={} --hash=sha256:{}\n".format(*name[2:].split("-")[:2], hashlib.sha256(body).hexdigest())
     for name, body in wheels.items()
 ]
 with tarfile.open(path, "w") as new:

@@ -64,11 +64,13 @@ def test_lag_is_waited_for_until_it_shrinks() -> None:
     assert reasons([shard(0, "a", 299)], {"a": 1}, first) == []
 
 
-def report(*conditions: dict[str, str], ready: bool = True, **dead_letters: int) -> dict[str, Any]:
+def report(
+    *conditions: dict[str, str], ready: bool = True, dead_letters: dict[str, int] | None = None
+) -> dict[str, Any]:
     return {
         "ready": ready,
         "conditions": list(conditions),
-        "dead_letters": dead_letters,
+        "dead_letters": dead_letters or {},
         "shards": {"owned": 1},
     }
 
@@ -88,8 +90,8 @@ def test_health_is_waited_for() -> None:
 
 @pytest.mark.parametrize("key", ["begun", "rerouted", "discarded"])
 def test_events_that_splunk_refuses_are_not_waited_for(key: str) -> None:
-    assert refused(report(begun=0, rerouted=0, discarded=0)) == []
-    (text,) = refused(report(condition("dead_letters", "critical"), **{key: 7}))
+    assert refused(report(dead_letters=dict.fromkeys(("begun", "rerouted", "discarded"), 0))) == []
+    (text,) = refused(report(condition("dead_letters", "critical"), dead_letters={key: 7}))
     assert text.startswith("7 ")
     assert text.endswith(": Incorrect index")
 
