@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from sls_hec_forwarder_state import COMMAND, ETC, NOTES, UNITS, States
+from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_starts import COMMAND
+from sls_hec_forwarder_state import ETC, NOTES, UNITS, States
 
 OLD, NEW = "0.1.0-aaaa", "0.2.0-bbbb"
 
