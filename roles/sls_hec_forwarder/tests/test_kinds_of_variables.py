@@ -154,7 +154,12 @@ def made(folder: Path, *extra: str) -> dict[str, Any]:
     }
     tasks = [
         {"import_role": {"name": "sls_hec.appliance.sls_hec_forwarder", "tasks_from": "inventory"}},
-        {"set_fact": {"__time_sync_seen": {"stdout_lines": ["{{ now().timestamp() | int }}"]}}},
+        {
+            "set_fact": {
+                "__time_sync_seen": {"stdout_lines": ["{{ now().timestamp() | int }}"]},
+                "__sls_hec_forwarder_info": {"current": ""},
+            }
+        },
         {"import_role": {"name": "sls_hec.appliance.time_sync", "tasks_from": "preflight"}},
         {"copy": {"content": MADE, "dest": str(out)}},
     ]
