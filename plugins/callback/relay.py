@@ -56,17 +56,17 @@ def ending(down: Mapping[str, str], failed: Iterable[str], roll: Roll | None, li
         stopped = [*down, *(host for host in failed if host in roll.begun)]
         if stopped and roll.waiting():
             lines.append(f'"{roll.name}" stopped at {", ".join(stopped)}.')
-            lines.append(f"Not touched: {', '.join(roll.waiting())}. What ran there before runs on.")
+            lines.append(f"Not touched: {', '.join(roll.waiting())}. What ran there before keeps running.")
     elif roll and down:
-        lines.append(f'No host has come to "{roll.name}".')
+        lines.append(f'No host has reached "{roll.name}".')
     if roll and down:
-        lines.append("Once all are back, give the same command again.")
+        lines.append("Once all hosts are back, run the same command again.")
         asked = re.split("[,:]", limit) if limit else []
         if not asked or set(asked) - set(down):
             # Where there is a comma, Ansible takes a colon for a part of a name.
             between = "," if limit and "," in limit else ":"
             left = between.join([*([limit] if limit else []), *(f"!{host}" for host in down)])
-            lines[-1] += f" To go on without {' and '.join(down)}: --limit '{left}'."
+            lines[-1] += f" To continue without {' and '.join(down)}: --limit '{left}'."
     return lines
 
 

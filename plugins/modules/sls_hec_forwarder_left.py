@@ -5,12 +5,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: sls_hec_forwarder_left
-short_description: Counts what lies below a folder of the service's user
+short_description: Counts the files below a folder of the service's user
 description:
   - Everything counts that is no folder. 0 means that nothing is left at all.
 options:
-  path: {type: str, required: true, description: The folder; it need not be there.}
-  leave_out: {type: list, elements: str, default: [], description: Names in it that do not count.}
+  path: {type: str, required: true, description: The folder; it need not exist.}
+  leave_out: {type: list, elements: str, default: [], description: Names in it that are not counted.}
 author: sls-hec-forwarder maintainers
 attributes:
   check_mode: {support: full}
@@ -25,7 +25,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 count:
-  description: How many files and links lie below the folder.
+  description: Number of files and links below the folder.
   returned: success
   type: int
 """

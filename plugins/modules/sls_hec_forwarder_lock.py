@@ -5,15 +5,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: sls_hec_forwarder_lock
-short_description: Takes a host for one run of a playbook, and gives it back
+short_description: Locks a host for one run of a playbook, and unlocks it
 description:
-  - The lock is a file that says who has it and since when. A run that has the lock may take it again.
+  - The lock is a file that says who holds it and since when. A run that holds the lock may take it again.
   - Never fails because another run has the lock; that is returned as C(held), empty when this run has it.
   - Is no change of the host, and is not reported as one.
 options:
-  action: {type: str, required: true, choices: [take, give], description: "Take the lock, or give it back."}
+  action: {type: str, required: true, choices: [take, give], description: "Take or release the lock."}
   path: {type: path, required: true, description: The file.}
-  holder: {type: dict, required: true, description: Who takes or gives it; C(run) tells one run from another.}
+  holder: {type: dict, required: true, description: The run that does so; C(run) identifies it.}
   instead: {type: str, description: "With C(take), the C(run) that may be replaced, because it is over."}
 author: sls-hec-forwarder maintainers
 attributes:

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: sls_hec_forwarder_room
-short_description: Refuses a host whose file systems have no room for what is about to be written
+short_description: Refuses a host whose file systems have no room for what will be written
 description:
-  - Folders on one file system need their room together. One that is not there counts where it would be made.
+  - The needs of folders on one file system are added up. A missing folder counts where it would be created.
 options:
   needs: {type: dict, required: true, description: Megabytes that will be written below each folder.}
-  unless: {type: str, default: "", description: "Where this path is there, nothing is needed."}
-  switch: {type: str, default: "", description: The variable that has this not looked at.}
+  unless: {type: str, default: "", description: "If this path exists, nothing is checked."}
+  switch: {type: str, default: "", description: The variable that turns this check off.}
 author: sls-hec-forwarder maintainers
 attributes:
   check_mode: {support: full}
 """
 
 EXAMPLES = r"""
-- name: Refuse a host without room
+- name: Refuse a host without enough disk space
   sls_hec.appliance.sls_hec_forwarder_room:
     needs: {/opt/sls-hec-forwarder: 120, /tmp: 40}
 """
@@ -84,9 +84,9 @@ def main() -> None:
         module.exit_json(changed=False)
     found = shortages({path: int(megabytes) for path, megabytes in module.params["needs"].items()})
     if found:
-        advice = "Nothing that runs was touched. Make room"
+        advice = "Running instances were not touched. Free some space"
         if module.params["switch"]:
-            advice += f", or go on all the same with {module.params['switch']}=false"
+            advice += f", or skip this check with {module.params['switch']}=false"
         found.append(f"{advice}.")
         module.fail_json(msg="\n".join(found))
     module.exit_json(changed=False)

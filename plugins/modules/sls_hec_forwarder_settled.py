@@ -13,7 +13,7 @@ description:
   - An instance without shards is fine where each shard of the logstore has an owner of its own.
 options:
   instances: {type: dict, required: true, description: The name in the consumer group of each instance.}
-  lag: {type: int, default: 60, description: Seconds of lag that need not shrink any more.}
+  lag: {type: int, default: 60, description: Seconds of lag below which it need not shrink.}
   timeout: {type: int, default: 180, description: Seconds to wait.}
 author: sls-hec-forwarder maintainers
 attributes:
@@ -29,7 +29,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 waited:
-  description: Seconds that it took.
+  description: Seconds waited.
   returned: success
   type: int
 """

@@ -17,9 +17,9 @@ description:
     does not keep the rest from being done; each is returned.
 options:
   action: {type: str, required: true, choices: [keep, back], description: Keep what is there or go back.}
-  folder: {type: path, required: true, description: Where states are kept.}
-  current: {type: path, required: true, description: The link to the release that runs.}
-  instances: {type: list, elements: str, default: [], description: Whose files are kept or put back.}
+  folder: {type: path, required: true, description: The folder of the states.}
+  current: {type: path, required: true, description: The link to the running release.}
+  instances: {type: list, elements: str, default: [], description: Instances whose files are meant.}
   carried: {type: list, elements: str, default: [], description: "With C(keep), what stays as kept before."}
   digests: {type: dict, default: {}, description: "With C(keep), the digest of what each was started with."}
   first_after: {type: path, description: "With C(keep), only where none is kept yet and this file is there."}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: time_sync_servers
-short_description: Names NTP servers in the settings of a time client
+short_description: Sets the NTP servers of a time client
 description:
   - Lines that name other servers are commented out with a mark, and come back when they are to be used again.
 options:
@@ -79,7 +79,7 @@ def main() -> None:
     wanted = module.params
     main_file = Path(wanted["path"])
     if not main_file.is_file():
-        module.fail_json(msg=f"{main_file} is not there, and so no servers can be named in it")
+        module.fail_json(msg=f"{main_file} does not exist, so no servers can be set in it")
     others = {Path(path) for pattern in wanted["others"] for path in glob.glob(pattern)} - {main_file}
     diffs = []
     for file in [main_file, *sorted(others)]:

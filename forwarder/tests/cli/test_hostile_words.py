@@ -82,7 +82,7 @@ def test_a_cursor_in_status_and_reset(world: World, say: Callable[[str, str, str
         done = world.run(*command)
         assert (done.returncode, done.stdout) == (1, "")
         (line,) = plain_lines(done.stderr)
-        assert "GetCheckPoint proj/store: the answer is not SLS's" in line
+        assert "GetCheckPoint proj/store: not a valid answer of SLS" in line
         assert "expected a cursor, got '\\ud800\\x1b" in line
     (told,) = ascii_json(world.run("reset", "--to", "begin", "--json").stdout)
     assert "expected a cursor" in told["problem"]

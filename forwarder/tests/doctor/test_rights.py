@@ -76,8 +76,8 @@ def test_a_client_that_looks_sends_nothing_that_writes(cloud: Any) -> None:
     """Not even when a method of the SDK is called that would."""
     cloud.make()
     api = cloud.reader()._api
-    with pytest.raises(AssertionError, match="only looks"):
+    with pytest.raises(AssertionError, match="only reads"):
         api.create_consumer_group("proj", "store", "relay", 40, False)
-    with pytest.raises(AssertionError, match="only looks"):
+    with pytest.raises(AssertionError, match="only reads"):
         api.heart_beat("proj", "store", "relay", "me", [])
     assert state(cloud) == {}

@@ -93,7 +93,7 @@ def test_a_value_that_cannot_be(service: Service, call: str, value: str) -> None
     if call == "GetCursor" and value == "digits as text":  # a cursor may be any text
         assert service.client.cursor(0, "begin") == DIGITS
         return
-    with pytest.raises(ServiceFault, match="the answer is not SLS's") as told:
+    with pytest.raises(ServiceFault, match="not a valid answer of SLS") as told:
         CALLS[call.strip()](service.client)
     assert str(told.value).isprintable()
     assert len(str(told.value)) < 500
@@ -182,7 +182,7 @@ def test_any_other_error_of_an_answer_is_a_fault(service: Service, monkeypatch: 
     service.client.create_group(40, False)
     monkeypatch.setattr("sls_hec_forwarder.sls.api.read_client.rows", absurd)
     for call in ("ListConsumerGroup", "ListShards", "GetCheckPoint"):
-        with pytest.raises(ServiceFault, match="the answer is not SLS's \\(OverflowError"):
+        with pytest.raises(ServiceFault, match="not a valid answer of SLS \\(OverflowError"):
             CALLS[call](service.client)
 
 

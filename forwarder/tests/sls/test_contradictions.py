@@ -94,7 +94,7 @@ def test_a_lie_moves_no_checkpoint(
     liar.lie = LIES[name]
     member = cloud.member()
     begin = cursors.encode(cloud.positions()[0].first)
-    eventually(lambda: "no accident" in caplog.text)
+    eventually(lambda: "not a transmission error" in caplog.text)
     assert sum(member.seen.failures[kind] for kind in (("pull", "corrupt"), ("pull", "wire"))) >= 3
     [state] = member.consumer.shards()
     assert (state.cursor, state.committed, state.saved) == (begin, begin, begin)
@@ -116,7 +116,7 @@ def test_a_shard_is_not_at_its_end_because_one_answer_is_empty(
         cloud.store.split(0)
     liar.lie = lambda h, _: ({**empty(moved(h, -GROUPS)), "x-log-bodyrawsize": "0"}, b"")
     member = cloud.member()
-    eventually(lambda: "no accident" in caplog.text)
+    eventually(lambda: "not a transmission error" in caplog.text)
     assert member.seen.failures["pull", "wire"] >= 3
     liar.lie = None
     eventually(lambda: set(cloud.delivered()) == cloud.truth, timeout=120)
@@ -125,16 +125,16 @@ def test_a_shard_is_not_at_its_end_because_one_answer_is_empty(
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({"groups": -1}, "below zero"),
-        ({"raw_bytes": -1}, "below zero"),
+        ({"groups": -1}, "a negative size"),
+        ({"raw_bytes": -1}, "a negative size"),
         ({"raw_bytes": 0, "body": b""}, "no body"),
         ({"raw_bytes": 0, "groups": 0, "compression": "", "body": b"x"}, "no size"),
-        ({"next_cursor": cursors.encode(100)}, "where they were read"),
-        ({"next_cursor": cursors.encode(99)}, "goes back"),
-        ({"next_cursor": cursors.encode(99), "filtered": True}, "goes back"),
-        ({"cursor": "opaque", "next_cursor": "opaque"}, "where they were read"),
-        ({"next_cursor": "opaque", "first_cursor": None}, "is none"),
-        ({"next_cursor": "opaque", "first_cursor": None, "filtered": True}, "is none"),
+        ({"next_cursor": cursors.encode(100)}, "equals the requested one"),
+        ({"next_cursor": cursors.encode(99)}, "before the requested one"),
+        ({"next_cursor": cursors.encode(99), "filtered": True}, "before the requested one"),
+        ({"cursor": "opaque", "next_cursor": "opaque"}, "equals the requested one"),
+        ({"next_cursor": "opaque", "first_cursor": None}, "is not a cursor"),
+        ({"next_cursor": "opaque", "first_cursor": None, "filtered": True}, "is not a cursor"),
         ({"next_cursor": cursors.encode(102)}, "more log groups"),
         ({"first_cursor": 101}, "the last log group read is at 103"),
     ],

@@ -31,22 +31,22 @@ def test_a_host_that_is_down_is_named_with_what_was_not_touched_and_what_to_do()
     assert ending({"b": WHY}, [], roll(), None) == [
         "b is down or cannot be reached: ssh: connect to host b port 22: No route to host",
         '"Switch" stopped at b.',
-        "Not touched: c. What ran there before runs on.",
-        "Once all are back, give the same command again. To go on without b: --limit '!b'.",
+        "Not touched: c. What ran there before keeps running.",
+        "Once all hosts are back, run the same command again. To continue without b: --limit '!b'.",
     ]
 
 
 def test_a_host_that_failed_is_named_with_what_was_not_touched() -> None:
     assert ending({}, ["a"], roll("a"), None) == [
         '"Switch" stopped at a.',
-        "Not touched: b, c. What ran there before runs on.",
+        "Not touched: b, c. What ran there before keeps running.",
     ]
     assert ending({}, ["c"], roll("abc"), None) == []
 
 
 def test_a_host_that_was_down_before_the_roll_began() -> None:
     said = ending({"b": WHY}, ["a", "c"], roll("", ""), None)
-    assert said[1:-1] == ['No host has come to "Switch".']
+    assert said[1:-1] == ['No host has reached "Switch".']
 
 
 @pytest.mark.parametrize(

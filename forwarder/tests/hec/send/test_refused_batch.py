@@ -31,7 +31,7 @@ from sls_hec_standins.http import Fault
 from ...spool.letters import read
 from .rig import Rig, envelope, indexed, running, wait_until
 
-PAGE = Answer(Action.HOLD, 403, "not let in")
+PAGE = Answer(Action.HOLD, 403, "access denied")
 RESET: dict[str, Any] = {"containing": "SIGNATURE", "reset": True}
 FORBIDDEN: dict[str, Any] = {"containing": "SIGNATURE", "status": 403}
 BROKEN: dict[str, Any] = {"containing": "SIGNATURE", "status": 502}
@@ -73,7 +73,9 @@ def test_the_good_ones_do_not_stand_behind_it(how: dict[str, Any]) -> None:
         assert other.wait_settled(40)
         time.sleep(1.0)
         assert len([each for each in rig.said.begun if each.startswith("batch_refused")]) == 1
-        assert "1 event is left" in next(e.text for e in rig.said.standing() if e.name == "batch_refused")
+        assert "1 event of it is undelivered" in next(
+            e.text for e in rig.said.standing() if e.name == "batch_refused"
+        )
         assert not [each for each in rig.said.begun if "HEC_TOKEN" in each]
         assert not rig.sender.holding
         assert not [each for each in rig.said.ended if "accepts events again" in each]

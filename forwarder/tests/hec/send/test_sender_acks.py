@@ -150,7 +150,7 @@ def test_questions_that_fail_are_asked_again(fault: Fault) -> None:
         # An answer that told of acknowledgements and was lost: true is told once.
         assert found == (0 if fault.kind != "truncate" else rig.counts.totals["possible duplicates"])
         assert hec.faults.fired() >= 1
-        assert "does not tell what is indexed" in rig.said.begun[0]
+        assert "does not report which of" in rig.said.begun[0]
         assert rig.said.open == []
 
 

@@ -232,7 +232,8 @@ def test_the_fallback_index_is_told(tmp_path: Path) -> None:
         assert rig.settled()
         assert rig.said.open == [f"events_rerouted {hec.url}"]
         assert len(rig.said.begun) == 2
-        assert "Incorrect index (HTTP 400, code 7): index 'audti'; it goes to 'audit'" in rig.said.begun[0]
+        said = "Incorrect index (HTTP 400, code 7): index 'audti'; it is sent to index 'audit'"
+        assert said in rig.said.begun[0]
         assert rig.said.total("events_rerouted") == rig.counts.totals["rerouted"] == 12
 
 

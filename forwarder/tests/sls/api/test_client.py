@@ -300,7 +300,7 @@ def test_any_bytes_as_the_answer(answer: bytes) -> None:
             group="g", ak_id="a", ak_key="k",
         )  # fmt: skip
         client = SlsClient(sls, "me", credentials_for(sls))
-        with pytest.raises(ServiceFault, match="ListShards p/l: the answer is not SLS's"):
+        with pytest.raises(ServiceFault, match="ListShards p/l: not a valid answer of SLS"):
             client.list_shards()
         client.close()
 

@@ -22,9 +22,9 @@ class Action(enum.Enum):
 
     DONE = "done"
     DONE_SLOW_DOWN = "done, but slow down"
-    RETRY = "retry, elsewhere if there is an elsewhere"
+    RETRY = "retry, at another collector if there is one"
     RETRY_THEN_HOLD = "retry a few times, then hold"
-    HOLD = "hold until somebody has changed something"
+    HOLD = "hold until somebody has fixed the cause"
     SPLIT = "send in smaller parts"
     ISOLATE = "find the event that is refused, and send the others"
 
@@ -66,16 +66,16 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(range(200, 300), ANY, Action.HOLD, "not an answer of an HTTP Event Collector", may_have_taken=True),
     Row(range(300, 400), ANY, Action.HOLD, "redirected; the token is not sent elsewhere"),
     Row(ANY, OPERATOR_CODES, Action.HOLD, "the token, the channel or the collector's settings are wrong"),
-    Row((401, 403, 407), ANY, Action.HOLD, "not let in"),
+    Row((401, 403, 407), ANY, Action.HOLD, "access denied"),
     Row((400,), EVENT_CODES, Action.ISOLATE, "an event is refused"),
-    Row((400,), (5,), Action.ISOLATE, "nothing that could be indexed"),
+    Row((400,), (5,), Action.ISOLATE, "nothing to index"),
     Row((413,), ANY, Action.SPLIT, "the body is too large"),
-    Row((404,), ANY, Action.RETRY_THEN_HOLD, "a rolling restart at first, a wrong path when it stays"),
+    Row((404,), ANY, Action.RETRY_THEN_HOLD, "a rolling restart, or a wrong path if it lasts"),
     Row((408, 425, 429), ANY, Action.RETRY, "overloaded"),
-    Row(range(400, 500), ANY, Action.HOLD, "refused, and not because of an event"),
+    Row(range(400, 500), ANY, Action.HOLD, "refused, but not because of an event"),
     Row((500,), ANY, Action.RETRY, "internal error; may have been indexed", may_have_taken=True),
     Row((502, 504), ANY, Action.RETRY, "a proxy got no answer", may_have_taken=True),
-    Row(ANY, ANY, Action.RETRY, "the server is in trouble"),
+    Row(ANY, ANY, Action.RETRY, "server error"),
 )
 
 
@@ -170,11 +170,11 @@ def _classify(status: int, headers: Mapping[str, str], body: bytes, sent_bytes: 
 _CHECK_URL: Final = "check that the URL is that of an HTTP Event Collector"
 _ADVICE: Final[Mapping[int, str]] = {
     1: "enable the token in Splunk",
-    2: "something between here and Splunk takes the Authorization header away",
-    3: "check HEC_TOKEN; a file is read again at every try",
-    4: "check HEC_TOKEN; a file is read again at every try",
-    10: "check that no proxy takes the X-Splunk-Request-Channel header away",
-    28: "check that no proxy takes the X-Splunk-Request-Channel header away",
+    2: "something between the relay and Splunk removes the Authorization header",
+    3: "check HEC_TOKEN; a token file is read again at each attempt",
+    4: "check HEC_TOKEN; a token file is read again at each attempt",
+    10: "check that no proxy removes the X-Splunk-Request-Channel header",
+    28: "check that no proxy removes the X-Splunk-Request-Channel header",
 }
 
 
@@ -188,11 +188,11 @@ def advice(answer: Answer) -> str:
     if answer.status == 407:
         return "check user and password in HEC_PROXY"
     if answer.status in (401, 403) and answer.code is None:
-        return "not Splunk's own answer: check what firewalls and proxies on the way allow, and HEC_TOKEN"
+        return "not Splunk's own answer: check HEC_TOKEN, and what firewalls and proxies in between allow"
     if answer.status in (401, 403):
-        return "check HEC_TOKEN and what the proxies on the way allow"
+        return "check HEC_TOKEN, and what proxies in between allow"
     if answer.status == 415:
-        return "the collector does not take this encoding: try HEC_GZIP=0"
+        return "the collector does not accept this encoding: try HEC_GZIP=0"
     return _CHECK_URL
 
 

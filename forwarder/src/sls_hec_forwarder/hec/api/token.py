@@ -24,7 +24,7 @@ class Token:
         try:
             value = self._read()
         except (OSError, RelayError) as error:
-            _log.warning("the HEC token cannot be read again, the one in use stays: %s", error)
+            _log.warning("cannot read the HEC token again; the current one stays in use: %s", error)
             return False
         changed = bool(value) and value != self.value
         if changed:

@@ -46,7 +46,7 @@ class DeadLetters:
         """Whether checkpoints may pass the event: it is saved, or dropped because the settings say so."""
         try:
             if self._spool is None:
-                raise SpoolFull("there is no folder for dead letters (RELAY_SPOOL_DIR)")
+                raise SpoolFull("no folder for dead letters is set (RELAY_SPOOL_DIR)")
             self._spool.append(letter)
         except SpoolFull as error:
             what = f"{refusal(letter)}; it cannot be saved: {error}"
@@ -64,7 +64,7 @@ class DeadLetters:
 
     def rerouted(self, endpoint: str, answer: Answer, index: str, other: str) -> None:
         """Report that an event for `index` goes to the index `other`."""
-        text = f"refuses an event: {answer}: index {index!r}; it goes to {other!r}"
+        text = f"refuses an event: {answer}: index {index!r}; it is sent to index {other!r}"
         self._conditions.occurred("events_rerouted", endpoint, text)
         self._observer.rerouted()
 

@@ -206,7 +206,7 @@ class Following:
 
     def _no_acks(self, poll: Poll, text: str) -> None:
         self._acks.unanswered(poll.channel, self._clock())
-        text = f"does not tell what is indexed of {len(self._acks)} batches: {text}"
+        text = f"does not report which of {len(self._acks)} batches are indexed: {text}"
         self._trouble.failing.begin(self, text)
 
     def _give_up_if_unreachable(self) -> None:

@@ -86,8 +86,8 @@ class Refusals:
             self._open(batch)
         case = batch.case
         assert case is not None
-        left = "1 event is" if case.left == 1 else f"{case.left} events are"
-        text = f"{endpoint} refuses a batch while others pass; {left} left of it: {answer}"
+        left = "1 event of it is" if case.left == 1 else f"{case.left} events of it are"
+        text = f"{endpoint} refuses a batch but accepts others; {left} undelivered: {answer}"
         self._conditions.begin("batch_refused", case.subject, text)
         if batch.refused < HALVE_AT:
             return Next.AGAIN

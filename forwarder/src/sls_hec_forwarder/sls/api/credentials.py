@@ -92,7 +92,7 @@ class SettingsCredentials:
         try:
             self.reload(self._reread())
         except (RelayError, OSError) as problem:
-            _log.error("cannot read the SLS credentials again, going on with the old ones: %s", problem)
+            _log.error("cannot read the SLS credentials again; the current ones stay in use: %s", problem)
 
     @property
     def expires(self) -> float | None:

@@ -113,24 +113,24 @@ def _token(service: _Service, until: float) -> tuple[str, str]:
             "PUT", _TOKEN_PATH, {"X-aliyun-ecs-metadata-token-ttl-seconds": str(_TOKEN_LIFE)}, until
         )
     except MetadataUnanswered as problem:
-        return "", f"{problem}; if it is in a container, raise the instance's HttpPutResponseHopLimit"
+        return "", f"{problem}; if the relay is in a container, raise the instance's HttpPutResponseHopLimit"
     if status in _WITHOUT_TOKEN:
-        return "", f"PUT {_TOKEN_PATH} is answered with HTTP {status}"
+        return "", f"PUT {_TOKEN_PATH} was answered with HTTP {status}"
     if status != 200:
         raise ServiceFault(f"{service} answers HTTP {status} when asked for a token", status=status)
     token = body.decode("latin-1").strip()
     if not (token.isascii() and token.isprintable() and token and " " not in token):
-        raise ServiceFault(f"{service} answers something else than a token", status=status)
+        raise ServiceFault(f"{service} answers a token request with something else", status=status)
     return token, ""
 
 
 def _refused(status: int, tokenless: str) -> str:
     access = (
         "check that access to instance metadata is enabled for this ECS instance, and that no firewall or "
-        "proxy answers in its place"
+        "proxy answers instead of it"
     )
     if tokenless:
-        return f"refuses a request without a token (HTTP {status}), and gave none: {tokenless}; {access}"
+        return f"refuses requests without a token (HTTP {status}) but issued none: {tokenless}; {access}"
     return f"refuses its own token (HTTP {status}): {access}"
 
 
@@ -186,10 +186,10 @@ class _Service:
             kind = type(problem.cause).__name__
             raise MetadataUnanswered(f"no answer from {self} ({kind}): {_WHERE}") from problem
         if answer.cut:
-            raise ServiceFault(f"{self} answers more than {_MOST // 1024} kB", status=answer.status)
+            raise ServiceFault(f"{self} sent an answer of more than {_MOST // 1024} kB", status=answer.status)
         if answer.encoding:
             raise ServiceFault(
-                f"{self} answers encoded as {answer.encoding[:20]!r}, which was not asked for",
+                f"{self} sent an answer encoded as {answer.encoding[:20]!r}, which was not requested",
                 status=answer.status,
             )
         return answer.status, answer.body

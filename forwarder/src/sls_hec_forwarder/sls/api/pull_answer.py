@@ -81,23 +81,23 @@ class PullAnswer:
 
     def _contradiction(self) -> str:
         if self.groups < 0 or self.raw_bytes < 0:
-            return "a size below zero"
+            return "a negative size"
         if self.groups and not self.raw_bytes:
             return "log groups, but no body"
         if not self.raw_bytes and len(self.body) > _EMPTY_BODY * bool(self.compression):
             return "a body, but no size"
         if self.groups and self.next_cursor == self.cursor:
-            return "log groups, but the next cursor is where they were read"
+            return "log groups, but the next cursor equals the requested one"
         steps = cursors.distance(self.cursor, self.next_cursor)
         if steps is None:
             # It would later be taken for an expired cursor, and the shard read again or the rest skipped.
-            return "the next cursor is none" if cursors.is_plain(self.cursor) else ""
+            return "the next cursor is not a cursor" if cursors.is_plain(self.cursor) else ""
         if steps < 0:
-            return "the next cursor goes back"
+            return "the next cursor is before the requested one"
         if self.filtered:
             return ""
         if steps < self.groups:
-            return "more log groups than there are up to the next cursor"
+            return "more log groups than fit before the next cursor"
         if self.first_cursor is not None and self.first_cursor != self.first_position:
             return f"the last log group read is at {self.first_cursor + self.groups - 1}"
         return ""
@@ -110,14 +110,14 @@ class PullAnswer:
         if not self.raw_bytes:
             return b""
         if self.raw_bytes > MOST_BYTES:
-            raise TooLarge(f"a body of {self.raw_bytes} bytes, where at most {MOST_BYTES} are taken")
+            raise TooLarge(f"a body of {self.raw_bytes} bytes; at most {MOST_BYTES} are accepted")
         try:
             raw = self._decompress()
         # Each codec has its own exception classes, and a corrupt size raises MemoryError.
         except Exception as problem:
             raise CorruptPull(f"{self.compression} body does not decode: {problem}") from problem
         if len(raw) != self.raw_bytes:
-            raise CorruptPull(f"body has {len(raw)} bytes where its header says {self.raw_bytes}")
+            raise CorruptPull(f"body has {len(raw)} bytes, but its header says {self.raw_bytes}")
         return raw
 
     def _decompress(self) -> bytes:
@@ -130,7 +130,7 @@ class PullAnswer:
         if self.compression == "zstd":
             size = content_size(self.body)
             if size != self.raw_bytes:
-                raise ValueError(f"a zstd frame of {size} bytes where the header says {self.raw_bytes}")
+                raise ValueError(f"a zstd frame of {size} bytes, but the header says {self.raw_bytes}")
             return bytes(zstd.decompress(self.body))
         raise ValueError("unknown compression")
 

@@ -177,7 +177,9 @@ class ReadClient:
             seen = headers.get("x-log-cursor-time", "")
             compression = headers.get(PACKED, "")
             if compression not in ("", settings.compression):
-                raise CorruptPull(f"compressed as {compression[:20]!r}, asked for was {settings.compression}")
+                raise CorruptPull(
+                    f"compressed as {compression[:20]!r}, but {settings.compression} was requested"
+                )
             return PullAnswer(
                 shard=shard,
                 cursor=cursor,
@@ -208,7 +210,7 @@ class ReadClient:
         except Exception as problem:
             # The SDK does not check the shape of answers; whatever that raises, the relay must continue.
             raise ServiceFault(
-                f"{call_name} {where}: the answer is not SLS's ({type(problem).__name__}: "
+                f"{call_name} {where}: not a valid answer of SLS ({type(problem).__name__}: "
                 f"{self._credentials.redact(str(problem))[:200]})",
                 status=200,
             ) from problem
@@ -239,7 +241,7 @@ class ReadClient:
         if status not in (401, 403, 407):
             return ""
         if not self.settings.proxy:
-            return ": check what proxies and firewalls on the way to SLS_ENDPOINT allow"
+            return ": check what proxies and firewalls between the relay and SLS_ENDPOINT allow"
         return ": check what the proxy allows" if status == 403 else ": check user and password in SLS_PROXY"
 
 

@@ -100,7 +100,7 @@ class Api(LogClient):
         respons_body_type: str = "json",
     ) -> tuple[Any, dict[str, str]]:
         if method not in self.methods:
-            raise AssertionError(f"{method} would change something, and this client only looks")
+            raise AssertionError(f"{method} would change something, but this client only reads")
         headers["User-Agent"] = self._agent
         binary = respons_body_type != "json"
         limit = MOST_BYTES if binary else _JSON_BYTES

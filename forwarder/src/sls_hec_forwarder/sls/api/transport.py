@@ -66,8 +66,10 @@ class Transport:
             path = quote(parts.path or "/", safe=_PLAIN) + ("?" if query else "") + query
             pool = self._pool(f"{parts.scheme}://{parts.netloc}")
         except ValueError as problem:
-            text = f"cannot ask {self._settings.endpoint} ({problem}): check SLS_ENDPOINT and SLS_PROXY"
-            raise Rejected(text) from problem
+            raise Rejected(
+                f"cannot send a request to {self._settings.endpoint} ({problem}): check SLS_ENDPOINT and "
+                "SLS_PROXY"
+            ) from problem
         try:
             return pool.exchange(method, path, headers, body, limit=limit)
         except NoAnswer as problem:
@@ -143,7 +145,9 @@ def unanswered(problem: NoAnswer, endpoint: str) -> SlsError:
     if problem.late:
         return TooSlow(f"no answer from {endpoint} in time ({problem})")
     if isinstance(problem.cause, ProxyRefused) and problem.operator:
-        return Rejected(f"cannot ask {endpoint} ({problem}): check SLS_PROXY")
+        return Rejected(f"cannot send a request to {endpoint} ({problem}): check SLS_PROXY")
     if isinstance(problem.cause, (FileNotFoundError, PermissionError, IsADirectoryError)):
-        return Rejected(f"cannot ask {endpoint} ({problem}): check SLS_CA_FILE and SLS_CLIENT_CERT")
+        return Rejected(
+            f"cannot send a request to {endpoint} ({problem}): check SLS_CA_FILE and SLS_CLIENT_CERT"
+        )
     return ServiceFault(f"no answer from {endpoint} ({problem})")

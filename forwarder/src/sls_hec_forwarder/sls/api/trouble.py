@@ -95,6 +95,6 @@ def todo(problem: Exception) -> str:
 def recreated(place: str) -> str:
     """The message about a logstore that was deleted and created again."""
     return (
-        f"logstore {place} was deleted and created again: what was in the deleted one and not read yet is "
-        "lost; the new one is read from its begin"
+        f"logstore {place} was deleted and created again: unread logs of the deleted one are lost; the new "
+        "one is read from its beginning"
     )

@@ -198,7 +198,7 @@ class Consumer:
         self._readers.revoke_all()
         if not self._readers.wait(self._clock() + _ABORTED):
             shards = ", ".join(str(shard) for shard in self._readers.running())
-            _log.warning("the readers of these shards do not end in time: %s", shards)
+            _log.warning("stopping although the readers of these shards have not ended in time: %s", shards)
         return False
 
     def _finish(self, finish: Callable[[float], bool], deadline: float) -> bool:

@@ -67,7 +67,7 @@ def ensure(client: GroupCalls, settings: SlsSettings) -> ConsumerGroup:
     shall_be = wanted(found, settings)
     if shall_be != found:
         client.update_group(shall_be.timeout, shall_be.in_order)
-        _log.warning("consumer group %s changed: %s, it was %s", found.name, _say(shall_be), _say(found))
+        _log.warning("consumer group %s changed to: %s; it was: %s", found.name, _say(shall_be), _say(found))
     else:
         _log.info("consumer group %s found: %s", found.name, _say(found))
     return shall_be
@@ -84,7 +84,7 @@ def create(client: GroupCalls, group: ConsumerGroup) -> ConsumerGroup:
     except GroupQuotaExceeded as problem:
         names = ", ".join(sorted(each.name for each in client.list_groups()))
         full = GroupQuotaExceeded(
-            f"{problem}; delete a consumer group that is not used any more, there are: {names}",
+            f"{problem}; delete a consumer group that is no longer used, one of: {names}",
             status=problem.status,
             code=problem.code,
             request_id=problem.request_id,

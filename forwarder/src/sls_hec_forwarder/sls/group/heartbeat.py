@@ -138,7 +138,7 @@ class Heartbeat:
             try:
                 pause = self._beat()
             except Exception as problem:  # noqa: BLE001 - a bug must cost a heartbeat, not the membership
-                _log.exception("heartbeat: unexpected error")
+                _log.exception("heartbeat: unexpected error; trying again")
                 self._trouble.failed(problem)
                 pause = self._backoff.next()
             if self._wake.wait(_GATHER if self._finish.is_set() else pause):
@@ -195,5 +195,9 @@ class Heartbeat:
             if action.do is not Do.START:
                 raise
             # No thread could be started: the shard counts as not held, so that SLS can assign it again.
-            _log.error("shard %d cannot be read: %s", action.shard, problem)
+            _log.error(
+                "shard %d: cannot start its thread; giving it up until SLS assigns it again: %s",
+                action.shard,
+                problem,
+            )
             self._membership.given_up(action.shard, action.term)

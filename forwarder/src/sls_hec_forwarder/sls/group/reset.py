@@ -30,8 +30,8 @@ class MembersAlive(OperatorError):
             for name, shards in sorted(members.items())
         )
         super().__init__(
-            f"nothing is changed: the group has members: {held}; stop them on all hosts, with "
-            f"`ansible-playbook ansible/pause.yml`, then wait {timeout} s: SLS forgets members after the "
+            f"nothing was changed: the group has members: {held}; stop them on all hosts with "
+            f"`ansible-playbook ansible/pause.yml`, then wait {timeout} s: SLS removes members after the "
             "group's time-out"
         )
 
@@ -98,7 +98,7 @@ def plan(client: ReadClient, to: str, shards: Collection[int] = ()) -> Plan:
     at = _moment(to)
     if at is None and len(wanted) != 1:
         raise Impossible(
-            f"a cursor is a place in one shard: say which with --shard, out of {', '.join(map(str, wanted))}"
+            f"a cursor belongs to one shard: choose it with --shard, one of {', '.join(map(str, wanted))}"
         )
     saved = client.checkpoints()
     moves = tuple(_move(client, shard, at, to, saved.get(shard)) for shard in wanted)
@@ -129,8 +129,8 @@ def _move(client: ReadClient, shard: int, at: str | int | None, to: str, saved: 
     cursor = to if at is None else client.cursor(shard, at)
     if not _within(begin, cursor, end):
         raise Impossible(
-            f"shard {shard}: {cursor} is no cursor of it; it holds {begin} ({cursors.decode(begin)}) to "
-            f"{end} ({cursors.decode(end)})"
+            f"shard {shard}: {cursor} is not one of its cursors; it holds {begin} ({cursors.decode(begin)}) "
+            f"to {end} ({cursors.decode(end)})"
         )
     after = _spot(client, shard, cursor, end)
     if saved is None or not saved.cursor:
@@ -172,8 +172,8 @@ def carry_out(client: SlsClient, planned: Plan) -> Iterator[Move]:
         expected = move.before.cursor if move.before else ""
         if current != expected:
             raise Impossible(
-                f"shard {move.shard}: its checkpoint is {current or 'none'} now and not {expected or 'none'}"
-                ": somebody moved it meanwhile; look again"
+                f"shard {move.shard}: its checkpoint is {current or 'none'} now, not {expected or 'none'}"
+                ": somebody moved it meanwhile; run `reset` again"
             )
         client.save_checkpoint(move.shard, move.after.cursor, force=True)
         found = client.checkpoint(move.shard).cursor
@@ -185,4 +185,6 @@ def carry_out(client: SlsClient, planned: Plan) -> Iterator[Move]:
     alive = members(client.checkpoints())
     if alive:
         names = ", ".join(sorted(alive))
-        raise Impossible(f"joined meanwhile, and may have read from the old checkpoints: {names}; look again")
+        raise Impossible(
+            f"members joined meanwhile and may have read from the old checkpoints: {names}; run `reset` again"
+        )

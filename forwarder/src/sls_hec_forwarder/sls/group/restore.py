@@ -133,7 +133,7 @@ class Restorer:
             return  # this consumer was forgotten for another reason; no checkpoint was missing
         how = "created again" if made else "created again by another member or a person"
         given = (
-            f"checkpoints were restored of {_names(shards)}" if shards else "no checkpoint had to be restored"
+            f"checkpoints of {_names(shards)} were restored" if shards else "no checkpoint had to be restored"
         )
         text = f"consumer group {group.name} was deleted while the relay ran, and {how}; {given}"
         self._conditions.end("group_deleted", "")

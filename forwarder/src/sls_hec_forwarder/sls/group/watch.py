@@ -87,7 +87,7 @@ class Watch:
         self._backoff = CountingBackoff(pause, 4 * pause, rng)
         self._restoring = CountingBackoff(*_RESTORE_INTERVAL, rng)
         self._thread = Periodic(
-            *("sls-watch", "looking at the consumer group", self._work),
+            *("sls-watch", "watching the consumer group", self._work),
             log=_log,
             conditions=conditions,
             interval=pause,
@@ -175,13 +175,13 @@ class Watch:
         before, self._group = self._group, group
         if group.timeout != before.timeout:
             text = (
-                f"the time-out of consumer group {group.name} is {group.timeout} s now, it was "
-                f"{before.timeout} s: another member changed it, or a person"
+                f"the time-out of consumer group {group.name} was changed from {before.timeout} s to "
+                f"{group.timeout} s by another member or a person"
             )
             self._conditions.occurred("group_changed", "", text)
             self._timeout_changed(group.timeout)
         if self._client.settings.in_order and not group.in_order:
-            text = f"SLS_IN_ORDER is true, but consumer group {group.name} is not in order any more"
+            text = f"SLS_IN_ORDER is true, but consumer group {group.name} is no longer in order"
             self._conditions.measured("group_order_differs", "", text)
         else:
             self._conditions.end("group_order_differs", "")

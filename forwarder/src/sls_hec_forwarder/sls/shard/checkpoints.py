@@ -133,7 +133,7 @@ class Saver:
         if in_group:
             self._moved(in_group)
         else:
-            self.group_lost(f"the consumer group has no checkpoint of shard {self.lease.shard} any more")
+            self.group_lost(f"the consumer group no longer has a checkpoint of shard {self.lease.shard}")
 
     def save_finally(self, timeout: float) -> bool:
         """Try until what is committed is saved, the lease is revoked or `timeout` seconds ran out."""

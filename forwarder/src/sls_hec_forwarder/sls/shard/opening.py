@@ -74,14 +74,14 @@ class Opening:
         if start.origin is Origin.UNCERTAIN and waited < _GROUP_BEGINS:
             return True
         if start.origin in (Origin.SETTINGS, Origin.UNCERTAIN) and around.restoring():
-            known = "another member may know how far it was delivered"
+            known = "another member may know how far the shard was delivered"
         elif start.origin is Origin.SEEN:
             known = f"another member was last seen at {start.cursor}"
         else:
             return False
         if waited >= around.group_timeout():
             return False
-        text = f"the new consumer group has no checkpoint of it; {known}"
+        text = f"the new consumer group has no checkpoint of this shard; {known}"
         self.conditions.measured("checkpoint_awaited", text)
         return True
 
@@ -119,7 +119,8 @@ class Opening:
         conditions, origin = self._around.conditions, start.origin
         if origin in (Origin.OWN, Origin.SEEN):
             text = (
-                f"the new consumer group had no checkpoint of it; going on at {start.cursor}, {origin.value}"
+                f"the new consumer group had no checkpoint of this shard; continuing at {start.cursor}, "
+                f"{origin.value}"
             )
             conditions.occurred("group_restored", self._subject, text)
         elif origin is Origin.RECREATED:
@@ -141,7 +142,7 @@ class Opening:
         groups = cursors.distance(cursor, lease.committed)
         restored = around.memory.group_was_lost(within=_RESTORING * around.group_timeout())
         if groups is None:
-            effect = "what is between them is repeated or skipped"
+            effect = "the logs between them are repeated or skipped"
         elif groups >= 0:
             effect = f"{groups} log groups are read again"
         elif restored:
@@ -153,5 +154,5 @@ class Opening:
         if restored:
             around.conditions.occurred("group_restored", self._subject, f"another member restored {moved}")
         else:
-            around.conditions.occurred("checkpoint_moved", self._subject, f"somebody set {moved}")
+            around.conditions.occurred("checkpoint_moved", self._subject, f"somebody moved {moved}")
         self._leave.revoke()

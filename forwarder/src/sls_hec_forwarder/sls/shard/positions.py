@@ -35,10 +35,10 @@ class Origin(enum.Enum):
     SAVED = "the group's checkpoint"
     SETTINGS = "the start position"
     #: The group has just begun, so other members may be about to save a checkpoint.
-    UNCERTAIN = "the start position, while the group begins"
-    OWN = "what this member delivered before the group was deleted"
-    SEEN = "what was seen of another member before the group was deleted"
-    RECREATED = "the begin, because the logstore was deleted and created again"
+    UNCERTAIN = "the start position, because the group is new"
+    OWN = "where this member was before the group was deleted"
+    SEEN = "where another member was before the group was deleted"
+    RECREATED = "the beginning, because the logstore was deleted and created again"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from sls_hec_forwarder.sls.shard.shard_context import ShardContext
 #: Pause (seconds) after an unexpected error, before the shard is given back.
 _AFTER_BUG = 5.0
 
-_NOT_HERE = "the shard is not read here any more"
+_NOT_HERE = "this process no longer reads the shard"
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class ShardReader:
         saved = draining.save(shard, self._around, self._leave)
         if not saved and not shard.lease.revoked:
             _log.warning(
-                "shard %d: the last checkpoint could not be saved; the next owner goes on at %s",
+                "shard %d: the last checkpoint could not be saved; the next owner continues at %s",
                 *(self.shard, shard.saver.saved),
             )
         self.complete = settled and saved

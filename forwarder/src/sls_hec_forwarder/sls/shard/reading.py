@@ -71,7 +71,7 @@ class Reading:
             shard.full_since = now
         elif now - shard.full_since >= _STUCK_AFTER:
             waits = "delivered" if lease.committed == saver.saved else "saved"
-            text = f"{lease.unsaved_bytes} bytes beyond {saver.saved} wait to be {waits}"
+            text = f"{lease.unsaved_bytes} bytes beyond the checkpoint {saver.saved} are not {waits} yet"
             shard.conditions.measured("checkpoint_stuck", text)
         return False
 
@@ -97,7 +97,7 @@ class Reading:
         except CursorInvalid as problem:
             return self._expired(problem)
         except WireError as problem:
-            broken = Unreadable(f"the log groups at cursor {plan.cursor} cannot be read: {problem}")
+            broken = Unreadable(f"the log groups at cursor {plan.cursor} cannot be decoded: {problem}")
             return self._failed(broken)
         except SlsError as problem:
             return self._failed(problem)
@@ -126,7 +126,7 @@ class Reading:
             encoded = around.encode(answer.unpack(), shard.number, answer.first_cursor)
             if encoded.groups != answer.groups:
                 raise Unreadable(
-                    f"the answer at cursor {answer.cursor} has {encoded.groups} log groups where its header "
+                    f"the answer at cursor {answer.cursor} has {encoded.groups} log groups, but its header "
                     f"says {answer.groups}"
                 )
             if self._leave.told:
@@ -169,7 +169,10 @@ class Reading:
         shard.trouble.failed(problem)
         pause = shard.plan.failed(problem)
         if shard.plan.undecodable >= _ALARM_AFTER:
-            text = f"the same pull failed {shard.plan.undecodable} times, so this is no accident: {problem}"
+            text = (
+                f"the same pull failed {shard.plan.undecodable} times, so this is not a transmission error: "
+                f"{problem}"
+            )
             shard.conditions.begin("pull_unreadable", text)
         return pause
 
@@ -190,7 +193,7 @@ class Reading:
             shard.conditions.begin("shard_stopped", text)
             shard.phase = Phase.EXPIRED
             return 0.0
-        text = f"lost before they were read: {expiry.lost}; going on at {expiry.next_cursor}, {policy}"
+        text = f"lost before they were read: {expiry.lost}; continuing at {expiry.next_cursor}, {policy}"
         around.conditions.occurred("logs_lost", shard.subject, text)
         return self._jump(expiry.next_cursor)
 
@@ -206,8 +209,8 @@ class Reading:
         held = cursors.distance(begin, cursors.encode(answer.first_position))
         if held is None or held > 0:
             raise Unreadable(
-                f"the answer at cursor {answer.cursor} steps over {answer.missing} log groups without "
-                f"bringing them, though the shard still holds all from {begin} on"
+                f"the answer at cursor {answer.cursor} skips {answer.missing} log groups although the "
+                f"shard still holds everything from {begin} on"
             )
 
     def _check_end(self, answer: PullAnswer) -> None:
@@ -215,7 +218,7 @@ class Reading:
         end = self._around.client.cursor(self._shard.number, "end")
         if (cursors.distance(answer.cursor, end) or 0) > 0:
             raise Unreadable(
-                f"the answer at cursor {answer.cursor} is empty, though the shard goes on to {end}"
+                f"the answer at cursor {answer.cursor} is empty although the shard continues to {end}"
             )
 
     def _report_gap(self, answer: PullAnswer) -> None:
@@ -226,5 +229,5 @@ class Reading:
             return
         lost = Lost(answer.cursor, answer.missing, None, answer.cursor_time)
         around.observer.expired(shard.number, lost)
-        text = f"{lost} are missing between cursor {answer.cursor} and the first one of the answer"
+        text = f"{lost} are missing between cursor {answer.cursor} and the first log group of the answer"
         around.conditions.occurred("logs_lost", shard.subject, text)
