@@ -61,7 +61,7 @@ class Acks:
             return number
 
     def query(self, channel: str, numbers: Iterable[int], now: float) -> dict[int, bool]:
-        """Which ids are true. Unknown ones, of any kind, are false. A true one is forgotten."""
+        """Whether each id is true. Unknown ids, of any kind, are false. A true id is forgotten."""
         with self._lock:
             self._forget_idle(now)
             found = self._channels.get(channel)
@@ -91,7 +91,7 @@ class Acks:
         return len(found.open) < limits.max_acks_per_channel
 
     def _make_room(self, wanted: _Channel | None) -> bool:
-        """Drop the oldest open id if that is how this receiver behaves and it helps."""
+        """Drop the oldest open id, if this receiver does so and it makes room."""
         if self._behaviour.ack_overflow == "refuse":
             return False
         candidates = [wanted] if wanted is not None and wanted.open else self._channels.values()

@@ -1,4 +1,4 @@
-"""What HEC answers: its codes, texts and HTTP statuses.
+"""The answers of HEC: codes, texts and HTTP statuses.
 
 Codes 0 to 23 as in Splunk's documentation of HEC response codes; 24 to 27 as documented since Splunk 9.3
 and 10.0, with the texts other receivers use; 28 was seen on Splunk Cloud 10.5, its text is ours.

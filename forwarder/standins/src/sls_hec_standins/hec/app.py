@@ -26,7 +26,7 @@ HEC_KINDS: dict[str, ParamTypes] = {
     # Refused with `code` (9, or 26 with backpressure); with `after`, once that many events of the batch are
     # indexed, and with "invalid-event-number". Codes 8, 9, 23, 26 and 27 make sense.
     "busy": {"code": int, "after": int, "retry_after": NUMBER},
-    # Taken, and answered with the warning `code` 24 (default) or 25 instead of 0.
+    # Accepted, and answered with the warning `code` 24 (default) or 25 instead of 0.
     "warn": {"code": int},
     # A page of a proxy or load balancer instead of HEC's answer: `status` (502), `location` for redirects.
     "proxy": {"status": int, "location": str, "retry_after": NUMBER, "text": str},
@@ -36,7 +36,7 @@ HEC_KINDS: dict[str, ParamTypes] = {
     # Node `node` (0) answers `status` (503) to whatever comes to it, in HEC's format where HEC has a code for
     # it and `page` is not asked for.
     "sick": {"node": int, "status": int, "page": bool, "retry_after": NUMBER},
-    # `body` (empty) as the answer; with `handled` the request takes effect all the same.
+    # `body` (empty) as the answer; with `handled` the request takes effect nevertheless.
     "answer": {"status": int, "body": str, "handled": bool},
     # The batch's ackId turns true after `delay` seconds of the clock, or `never`; `lost`: never, and the
     # batch is not indexed, as when an indexer dies with its queue.
@@ -117,7 +117,7 @@ class HecApp:
         return answer(8) if status == 500 else html_page(status, text)
 
     def answers_given(self) -> dict[tuple[str, int, int | None], int]:
-        """How often each (route, status, HEC code) was answered."""
+        """Number of answers by (route, status, HEC code)."""
         with self._lock:
             return dict(self._answers)
 
@@ -127,7 +127,7 @@ class HecApp:
             return list(self._requests)
 
     def _without_node(self, request: Request, route: str) -> Response | None:
-        """The answer of what stands before HEC, if it has one."""
+        """The answer of the firewall or proxy before HEC, if it gives one."""
         faults = self._service.faults
         proxy = faults.take("proxy", route)
         if proxy:
@@ -186,7 +186,7 @@ class HecApp:
         if trouble.get("stopping", False):
             return answer(23)
         queues = trouble.get("queues", "acks" not in trouble.params)
-        # Without ?ack=true the acknowledgement service is not looked at.
+        # Without ?ack=true the acknowledgement service is not checked.
         acks = trouble.get("acks", False) and request.query.get("ack") in ("true", "1")
         return answer(17 + queues + 2 * acks)
 

@@ -1,4 +1,4 @@
-"""Switches: where receivers differ, or sources disagree, which of the behaviours is played.
+"""Switches: which behaviour is simulated where receivers differ or sources disagree.
 
 Each switch names the sources of its values. "Splunk 10.4.3" and "Splunk Cloud 10.5" are the probes of real
 Splunk in the public repository ross/logit, "Splunk 10.4.2" those of mockdr/mockdr, "local Splunk" those of
@@ -19,7 +19,7 @@ def _switch(default: Any, choices: tuple[Any, ...] | type, doc: str) -> Any:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How this HEC behaves where that is a choice. Sizes in bytes, times in seconds."""
+    """How this HEC behaves where there is a choice. Sizes in bytes, times in seconds."""
 
     atomic: bool = _switch(
         False,

@@ -1,4 +1,4 @@
-"""The request body as HEC reads it: unpacked, and within limits."""
+"""The request body as HEC reads it: decompressed, and within limits."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _gunzip(data: bytes, limit: int | None, *, several: bool) -> bytes:
     size = 0
     while data:
         member = zlib.decompressobj(_GZIP)
-        # 0 means without limit to zlib; one byte above the limit tells that there is more.
+        # To zlib, 0 means no limit; one byte above the limit shows that there is more.
         part = member.decompress(data, 0 if limit is None else limit - size + 1)
         size += len(part)
         if limit is not None and size > limit:

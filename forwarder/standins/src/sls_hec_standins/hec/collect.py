@@ -95,7 +95,7 @@ class Collector:
         # An id beside an error was only ever seen with a 400.
         if token.use_ack and (batch.refusal is None or batch.refusal.status == 400):
             delay = _ack_delay(fault, service.ack_latency)
-            # Before anything is indexed: there may be no room for one more id.
+            # Before anything is indexed, because there may be no room for one more id.
             ack_id = exchange.node.acks.issue(exchange.channel, now, now + delay)
         if batch.counted:
             service.store.count(0 if lost else batch.counted, size=exchange.size)

@@ -1,4 +1,4 @@
-"""Indexed events against the truth of the SLS stand-in: what is missing, doubled, foreign or altered.
+"""Compares indexed events with the truth of the SLS stand-in: what is missing, duplicate, foreign or altered.
 
 A row of the truth is an object with `project, logstore, shard, cursor` (of the log group, an integer),
 `index` (in the group), `receive_time` (seconds), `topic, source, time` (seconds, an integer), `time_ns`
@@ -107,7 +107,7 @@ def flatten(row: Row) -> dict[str, str]:
 
 
 def expected_node(row: Row, unfold: Unfold = NOTHING) -> Node:
-    """What the event a relay is to send for a row is compared by."""
+    """The key by which the event of a row is compared."""
     members = {name: string_node(value) for name, value in flatten(row).items()}
     names = unfold.fields(row["topic"])
     if names:

@@ -18,7 +18,7 @@ from sls_hec_standins.hec.reader import Envelope, Number, Reader, is_number
 from sls_hec_standins.hec.tokens import Token
 
 IDENTITY_FIELD = "sls_id"
-#: What marks a relay's test events (`check --send-test-event`).
+#: Marks a relay's test events (`check --send-test-event`).
 TEST_FIELD = "sls_hec_test"
 KEYS = frozenset(("event", "time", "host", "source", "sourcetype", "index", "fields"))
 
@@ -55,7 +55,7 @@ class Event:
 
     @property
     def content(self) -> Node:
-        """What the same is compared by."""
+        """The key by which events are compared."""
         return [node for name, _, node in self._members() if name == "event"][-1]
 
     def member(self, name: str) -> str:
@@ -72,7 +72,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a request gives to objects that do not say otherwise, and what its token allows."""
+    """Defaults of a request for its objects, and what its token allows."""
 
     token: Token
     host: str
@@ -86,7 +86,7 @@ class Defaults:
 
 
 class Refused(NamedTuple):
-    """The object that a batch was refused for, as far as it can be told which event it is."""
+    """The object because of which a batch was refused, as far as the event can be identified."""
 
     source: str
     sls_id: str
@@ -124,7 +124,7 @@ class Batch:
 
 
 class _Stop(Exception):
-    """An unknown envelope key: nothing from this object on is indexed, and nobody is told."""
+    """An unknown envelope key: nothing from this object on is indexed, and the answer does not say so."""
 
 
 class _Skip(Exception):

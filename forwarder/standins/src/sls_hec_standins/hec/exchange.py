@@ -1,4 +1,4 @@
-"""One request on its way through the stand-in, and the record of it that stays."""
+"""One request while it is processed, and the record of it that is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sls_hec_standins.http import Request
 
 @dataclass
 class Exchange:
-    """A request, the node that serves it, and what is found out about it.
+    """A request, the node that serves it, and what is learned about it.
 
     `size` is that of the unpacked body, `events` the number indexed, `headers` go with the answer.
     """
@@ -28,7 +28,7 @@ class Exchange:
 class Answered(NamedTuple):
     """One answered request. `code` is HEC's, None for pages; sizes in bytes, before and after gunzip.
 
-    `node` is -1 where no node was asked.
+    `node` is -1 if no node was involved.
     """
 
     time: float

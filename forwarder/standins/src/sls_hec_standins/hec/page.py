@@ -1,4 +1,4 @@
-"""The state of the stand-in for people: as a table in plain text and as a page without outside parts."""
+"""The state of the stand-in for people: as a plain-text table and as a page without external parts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def text_table(store: Store, newest: int) -> str:
 
 
 def html_table(store: Store, newest: int, faults: Sequence[Mapping[str, Any]]) -> str:
-    """The same as a page that renews itself, with the faults in force."""
+    """The same as a page that refreshes itself, with the active faults."""
     summary = store.summary()
     in_force = [(json.dumps(fault),) for fault in faults if fault["active"]]
     return (

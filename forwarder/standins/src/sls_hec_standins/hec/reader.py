@@ -47,7 +47,7 @@ class Reader:
             if behaviour.invalid_utf8 == "replace":
                 self._text = body.decode("utf-8", "replace")
             else:
-                # What follows the bad byte is not looked at, so that the error is that of its object.
+                # Nothing after the bad byte is read, so that the error belongs to its object.
                 self._broken = True
                 self._text = body[: error.start].decode("utf-8")
         self._ascii = self._text.isascii()

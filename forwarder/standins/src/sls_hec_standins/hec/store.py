@@ -1,4 +1,4 @@
-"""What was indexed: counts and identities of everything, and the events themselves or the newest of them."""
+"""What was indexed: counts and identities of everything, and all events or the newest of them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Store:
                     self._forget(self._events.popleft())
 
     def refuse(self, event: Refused) -> None:
-        """Remember that an event was refused for its own sake."""
+        """Record that a single event was refused."""
         with self._lock:
             self._refused[event.source, event.sls_id] = event.code
             if len(self._refused) > _REFUSED:
@@ -82,7 +82,7 @@ class Store:
             return dict(self._refused)
 
     def count(self, events: int, *, size: int) -> None:
-        """Count events that are not looked into."""
+        """Count events that are not parsed."""
         with self._lock:
             self.total += events
             self.bytes += size
@@ -117,7 +117,7 @@ class Store:
         return found
 
     def identities(self) -> dict[tuple[str, str], int]:
-        """How often each (source, sls_id) was indexed."""
+        """Number of indexed copies of each (source, sls_id)."""
         with self._lock:
             return {identity: len(copies) for identity, copies in self._seen.items()}
 

@@ -1,4 +1,4 @@
-"""Tokens: what a request may do, and who it is."""
+"""Tokens: the identity and the rights of a request."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ _FLAGS = ("use_ack", "disabled", "query_string")
 
 
 class Tokens:
-    """The tokens in force; may be changed at any time."""
+    """The valid tokens; may be changed at any time."""
 
     def __init__(self, tokens: Iterable[Token]) -> None:
         self._lock = threading.Lock()
@@ -119,7 +119,7 @@ class Tokens:
             self._tokens = {**self._tokens, token.value: replace(token, **Token.settings(changes))}
 
     def remove(self, name: str) -> None:
-        """Forget the token of this name. ValueError if there is none."""
+        """Remove the token of this name. ValueError if there is none."""
         with self._lock:
             token = self._named(name)
             self._tokens = {value: other for value, other in self._tokens.items() if other is not token}

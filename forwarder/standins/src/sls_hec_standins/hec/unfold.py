@@ -1,6 +1,6 @@
-"""Which fields a relay is to send as JSON instead of text: its setting RELAY_UNFOLD, read anew.
+"""Which fields a relay has to send as JSON instead of text: a second reader of its setting RELAY_UNFOLD.
 
-Not the relay's own code, which is what the comparison judges.
+Not the relay's own code, because the comparison tests that.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The admin API of a stand-in: faults, clock and what the service adds, on a listener of its own.
 
-It is never affected by faults, so that they can always be taken back.
+Faults never affect it, so that they can always be removed.
 
     GET    /routes      the routes, as text; GET / too unless the service has a page of its own
     GET    /faults      faults in force and the latest ended ones

@@ -1,4 +1,4 @@
-"""What a service implements to be served."""
+"""The interface that a service implements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sls_hec_standins.http.message import Request, Response
 
 
 class ResetConnection(Exception):
-    """Out of `App.handle`: the connection is to be reset instead of an answer."""
+    """Raised by `App.handle`: the connection has to be reset instead of an answer."""
 
 
 class App(Protocol):

@@ -10,7 +10,7 @@ from typing import Callable
 class Clock:
     """Seconds since the epoch. Runs with `source` (the system's time) until frozen.
 
-    `set` and `advance` move a running clock too: it goes on from there.
+    `set` and `advance` also move a running clock: it continues from there.
     """
 
     def __init__(self, source: Callable[[], float] = time.time) -> None:
@@ -43,7 +43,7 @@ class Clock:
             return self._frozen
 
     def run(self) -> None:
-        """Go on from the present reading."""
+        """Continue from the present time."""
         with self._lock:
             at, self._frozen = self._now(), None
             self._move(at)

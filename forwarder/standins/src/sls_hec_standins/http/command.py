@@ -1,4 +1,4 @@
-"""What the commands of the stand-ins share: addresses, certificates, and running until told to stop."""
+"""Shared by the commands of the stand-ins: addresses, certificates, and running until stopped."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Context:
 
 
 class _Finished(Exception):
-    """The connection is over: nothing more is to be sent on it."""
+    """The connection has ended: nothing more may be sent on it."""
 
 
 class Connection:
@@ -202,7 +202,7 @@ class Connection:
     # Writing.
 
     def _send(self, response: Response, route: str, method: str, cut: Fault | None) -> bool:
-        """Send the answer, spoilt by the faults that hit it; False when the connection is over."""
+        """Send the answer, damaged by its faults; False when the connection has ended."""
         faults = self._context.faults
         body = b"" if method == "HEAD" else response.body
         corrupt = faults.take("corrupt", route)
@@ -238,7 +238,7 @@ class Connection:
         return sent or b""
 
     def _end_of_answer(self, body: bytes) -> bool:
-        # The body went out by itself, uncopied; h11 is told so that it can follow the states.
+        # The body was sent separately, without a copy; h11 gets the event to keep its state correct.
         if body:
             self._http.send_with_data_passthrough(h11.Data(data=body))
         self._http.send(h11.EndOfMessage())

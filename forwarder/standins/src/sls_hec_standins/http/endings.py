@@ -1,4 +1,4 @@
-"""The ways to end a connection or spoil an answer, on a socket that may carry TLS.
+"""The ways to end a connection or damage an answer, on a socket that may carry TLS.
 
 The plain socket's calls are used below the TLS layer: its own would wait for the peer's.
 """

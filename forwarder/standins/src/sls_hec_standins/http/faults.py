@@ -1,4 +1,4 @@
-"""Faults on demand: which request is to be mistreated, how, how often and for how long.
+"""Faults on demand: which requests are affected, how, how often and for how long.
 
 The plan only. The server carries out the kinds in `SERVER_KINDS`; an application declares kinds of its
 own and asks for them with `Faults.take`.
@@ -124,7 +124,7 @@ _COMMON_TYPES: ParamTypes = {"route": str, "probability": NUMBER, "times": int, 
 
 
 class _Active:
-    """A fault in force, with its own random stream: its k-th decision depends on the seed alone."""
+    """An active fault, with its own random stream: its k-th decision depends only on the seed."""
 
     def __init__(self, number: int, fault: Fault, seed: int, now: float) -> None:
         self.number = number
@@ -142,7 +142,7 @@ class _Active:
 
 
 class Faults:
-    """The faults in force. Thread-safe; cheap to ask while there are none.
+    """The active faults. Thread-safe; cheap to query while there are none.
 
     `kinds` adds an application's kinds and their parameters to `SERVER_KINDS`.
     """
@@ -165,7 +165,7 @@ class Faults:
         self._listeners: list[Callable[[], None]] = []
 
     def add(self, fault: Fault) -> int:
-        """Put `fault` in force, return its number. ValueError for a kind or parameter not known."""
+        """Activate `fault`, return its number. ValueError for a kind or parameter not known."""
         self.check(fault)
         with self._lock:
             self._numbers += 1
@@ -216,7 +216,7 @@ class Faults:
         return None
 
     def peek(self, kind: str) -> Fault | None:
-        """The first fault of this kind in force, without counting it as fired."""
+        """The first active fault of this kind, without counting it as fired."""
         if not self._active:
             return None
         with self._lock:
@@ -252,7 +252,7 @@ class Faults:
             ]
 
     def rng(self, fault: Fault) -> random.Random:
-        """The random stream of `fault`, for what it does beyond being hit or not."""
+        """The random stream of `fault`, for everything besides the decision whether it fires."""
         with self._lock:
             active = self._find(fault)
             return random.Random(self.seed) if active is None else active.rng
@@ -299,7 +299,7 @@ class Faults:
 
 def _check_type(name: str, value: Any, types: type | tuple[type, ...]) -> None:
     allowed = types if isinstance(types, tuple) else (types,)
-    # bool is an int to Python, but not to whoever writes JSON.
+    # bool is an int in Python, but not in JSON.
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
         names = " or ".join(sorted({t.__name__ for t in allowed}))
         raise ValueError(f"{name!r} must be {names}, not {value!r}")

@@ -134,7 +134,7 @@ class Server:
         return sock
 
     def _follow_faults(self) -> None:
-        """Have the listener open or closed as the "refuse" faults say, by the time this returns."""
+        """Open or close the listener as the "refuse" faults say, before this returns."""
         if self._holder is None:
             return
         cut = False
@@ -187,7 +187,7 @@ class Server:
                 return None
             sock, peer = listener.accept()
         except (OSError, ValueError):
-            # The client gave up before we came to it, or a fault has just closed the listener.
+            # The client gave up before it was accepted, or a fault has just closed the listener.
             self._stopping.wait(_POLL)
             return None
         return sock, peer

@@ -1,4 +1,4 @@
-"""TLS: what a server is given, and throwaway certificates for tests and demos.
+"""TLS: the files of a server, and temporary certificates for tests and demos.
 
 Certificates come from the `openssl` command line, which every system with Python's ssl module can have,
 so that no compiled library is needed on either interpreter.
@@ -22,13 +22,13 @@ class ServerTls:
     client_ca: Path | None = None
 
     def context(self) -> ssl.SSLContext:
-        """OSError if a file cannot be read or is not what it should be."""
+        """OSError if a file cannot be read or has the wrong content."""
         for path in filter(None, (self.cert, self.key, self.client_ca)):
-            # The ssl module does not name the file it misses.
+            # The ssl module does not name the missing file.
             path.open("rb").close()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        # Text, not Path: PyPy 3.9 takes nothing else.
+        # Text, not Path: PyPy 3.9 accepts nothing else.
         context.load_cert_chain(str(self.cert), str(self.key))
         if self.client_ca is not None:
             context.load_verify_locations(str(self.client_ca))

@@ -1,4 +1,4 @@
-"""The service behind HTTP: who asks, for which call, may they, and the answer's common headers."""
+"""The service behind HTTP: authentication, routing, permissions, and the common headers of answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sls_hec_standins.sls.auth import authenticate
 from sls_hec_standins.sls.hosts import project_of
 from sls_hec_standins.sls.service import ACCOUNT, Call, Service, refusal
 
-# What an "error" fault says when it gives only a status.
+# The error code of an "error" fault that gives only a status.
 _FAULT_CODES = {
     400: "ParameterInvalid",
     401: "Unauthorized",

@@ -1,4 +1,4 @@
-"""Who sends a request: access keys, signatures v1 and v4, STS tokens, clock skew.
+"""Authentication of requests: access keys, signatures v1 and v4, STS tokens, clock skew.
 
 The algorithms are those of the API reference ("Request signatures", "Common request headers") and, for v4,
 of `signature_v4.go` of aliyun-log-go-sdk.
@@ -61,7 +61,7 @@ class Key:
         return _matches(project, self.projects)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything but the secrets."""
+        """Everything except the secrets."""
         public = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.repr}
         return {**public, "temporary": bool(self.token)}
 
@@ -93,7 +93,7 @@ class Keys:
 
 
 class _Claim(NamedTuple):
-    """What the headers say: who signed when, and what the signature would be with a secret."""
+    """The contents of the headers: who signed and when, and the expected signature for a secret."""
 
     key_id: str
     signature: str

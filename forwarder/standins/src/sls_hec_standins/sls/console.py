@@ -1,4 +1,4 @@
-"""What an administrator does to the service beside its consumers, as in the console of SLS or of RAM."""
+"""Changes by an administrator, as in the console of SLS or of RAM."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Console:
         self._service.store.delete_project(project)
 
     def delete_logstore(self, project: str, logstore: str) -> None:
-        """Forget a logstore; one made under its name has other creation times and cursors."""
+        """Delete a logstore; a new one of the same name has other creation times and cursors."""
         self._service.store.project(project).delete_logstore(logstore)
 
     # Consumer groups.
@@ -65,7 +65,7 @@ class Console:
     def set_checkpoint(
         self, project: str, logstore: str, group: str, *, to: str | int, shard: int | None = None
     ) -> dict[int, str]:
-        """Save the checkpoint of one shard or of all, as nobody in the group: {shard: cursor}.
+        """Save the checkpoint of one shard or of all, without being a member of the group: {shard: cursor}.
 
         `to` is "begin", "end", a receive time (Unix seconds), or a cursor, which is saved as it is.
         """

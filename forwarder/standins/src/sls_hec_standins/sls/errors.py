@@ -143,7 +143,7 @@ def consumer_not_match(status: int) -> SlsError:
     return SlsError(status, "ConsumerNotMatch", "the shard is not held by this consumer")
 
 
-# Requests and who sends them.
+# Requests and authentication.
 
 
 def bad_header(code: str, message: str) -> SlsError:

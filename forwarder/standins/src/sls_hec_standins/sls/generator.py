@@ -1,4 +1,4 @@
-"""Audit logs as they arrive in SLS, made up fast and always the same from one seed.
+"""Audit logs as they arrive in SLS: generated fast, and always the same for a seed.
 
 Every log has an id no other log of the generator has, whatever else repeats.
 """
@@ -116,7 +116,7 @@ class Generator:
     def groups(self, *, logs: float = float("inf"), size: float = float("inf")) -> Iterator[bytes]:
         """Yield serialized LogGroups without end, or until `logs` logs (exactly) or `size` bytes (at least).
 
-        Calling it again goes on where the last call stopped.
+        A further call continues where the last one stopped.
         """
         logs += self.made_logs
         size += self.made_bytes
@@ -174,7 +174,7 @@ class Generator:
         return group
 
     def _prepare(self, stream: Stream) -> list[slots.Template]:
-        # Of its own source, so that a product's logs do not depend on which others are in the mix.
+        # From a random source of its own, so that the logs do not depend on the other products in the mix.
         pick = Pick(random.Random(f"{self._seed} {stream.topic}"))
         return [slots.Template(stream.contents(pick), pick.of(_NANOSECONDS)) for _ in range(_TEMPLATES)]
 

@@ -1,4 +1,4 @@
-"""The consumer group as the server sees it: who reads which shard, and up to where.
+"""The consumer group as the server sees it: which consumer reads which shard, and the checkpoints.
 
 A plain object: every event comes with the time. The states and the rules are those of the state machine in
 the README of aliyun-log-consumer-java; the numbers in comments are the edges of its diagram.
@@ -30,7 +30,7 @@ class ShardFacts(NamedTuple):
 
 
 class UnknownConsumer(Exception):
-    """The consumer is not (any more) in the group."""
+    """The consumer is not, or no longer, in the group."""
 
 
 class NotHolder(Exception):
@@ -54,7 +54,7 @@ class Record:
 
     @property
     def owner(self) -> str:
-        """Who holds the shard when the transfers under way are through."""
+        """The holder of the shard once the current transfers are complete."""
         return self.next or self.holder
 
 
@@ -143,7 +143,7 @@ class Group:
     def force_rebalance(self, now: float) -> int:
         """Transfer every held shard to the consumer after its holder; returns how many.
 
-        Something the service does for reasons of its own. None with fewer than two consumers.
+        The service does this for internal reasons. 0 with fewer than two consumers.
         """
         self._refresh(now)
         consumers = list(self._seen)
@@ -171,10 +171,10 @@ class Group:
         return dict(self._seen)
 
     def assigned(self, consumer: str) -> list[int]:
-        """The shards the consumer holds and shall go on reading."""
+        """The shards that the consumer holds and has to continue reading."""
         return sorted(n for n, r in self._records.items() if r.holder == consumer and r.state == ALLOC)
 
-    # What time and splits bring.
+    # Effects of time and splits.
 
     def _refresh(self, now: float) -> None:
         self._shards = {fact.number: fact for fact in self._facts()}
@@ -202,7 +202,7 @@ class Group:
         self._balance()
 
     def _balance(self) -> None:
-        """Assign what is free, then take from the richest for the poorest until counts differ by one."""
+        """Assign free shards, then move them from the richest to the poorest until counts differ by 1."""
         if not self._seen:
             return
         counts = dict.fromkeys(self._seen, 0)

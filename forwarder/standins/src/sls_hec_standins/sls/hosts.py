@@ -1,4 +1,4 @@
-"""Which project a Host header means: `<project>.<endpoint>`, or the bare endpoint for none."""
+"""The project of a Host header: `<project>.<endpoint>`, or the bare endpoint for none."""
 
 from __future__ import annotations
 

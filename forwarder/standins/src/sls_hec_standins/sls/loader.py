@@ -30,7 +30,7 @@ _STOP_TIMEOUT = 60.0
 
 
 class Pace:
-    """When the next amount of something may go so that `rate` of it go per second.
+    """Computes when the next amount may be sent, so that `rate` per second are sent.
 
     What could not be done in time is made up for, but only the last `patience` seconds of it: after a long
     halt there is no flood. Times are seconds of any clock that does not go back.
@@ -151,7 +151,7 @@ class LoadThread:
         return not self.running
 
     def stop(self) -> Totals:
-        """End the load after the group it is at; returns what was put, or raises what ended the load."""
+        """End the load after the current group; returns what was put, or raises what ended the load."""
         self._stop.set()
         if not self.wait(_STOP_TIMEOUT):
             raise RuntimeError(f"the load did not stop within {_STOP_TIMEOUT} seconds")

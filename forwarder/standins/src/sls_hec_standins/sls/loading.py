@@ -74,7 +74,7 @@ class LoadPlan:
 
 
 class Load:
-    """One load, run by `run` in whatever thread. ValueError or `SlsError` for a plan that cannot be."""
+    """One load, run by `run` in any thread. ValueError or `SlsError` for a plan that cannot be."""
 
     def __init__(self, number: int, plan: LoadPlan, store: Store) -> None:
         self.number = number
@@ -115,7 +115,7 @@ class Load:
         loader.load(groups, put, logs_per_second=self.plan.rate, stop=self._stop)
 
     def _time_of_group(self) -> int:
-        """The receive time of the group about to be made, in nanoseconds."""
+        """The receive time of the next group, in nanoseconds."""
         self._received = self._receive_time()
         return int(self._received * 1e9)
 

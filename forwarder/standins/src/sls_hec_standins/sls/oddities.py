@@ -1,4 +1,4 @@
-"""Logs that break careless code: what writers can put into SLS and readers do not expect.
+"""Logs that break careless code: contents that writers can put into SLS and readers do not expect.
 
 Only values have invalid UTF-8. The SDK's ``log_logs_raw.proto`` has keys, topic, source and tags as strings
 even where values are bytes, and its pure Python reader rejects a whole pull for one of them. Keys are within

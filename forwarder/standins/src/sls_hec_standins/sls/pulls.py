@@ -1,4 +1,4 @@
-"""Bodies of PullLogs answers, made once and kept: log groups never change, and neither do their cursors."""
+"""A cache of bodies of PullLogs answers: neither log groups nor their cursors ever change."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class PullCache:
 
     @property
     def size(self) -> int:
-        """Bytes taken by what is kept."""
+        """Bytes used by the cached bodies."""
         return self._size
 
     def get(

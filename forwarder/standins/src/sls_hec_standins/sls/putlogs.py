@@ -143,7 +143,7 @@ class PutLogs:
 
 
 def _explain(answer: bytes) -> tuple[str, str]:
-    """Code and message of an error answer, whatever it is."""
+    """Code and message of an error answer of any form."""
     try:
         error = json.loads(answer)
         return str(error["errorCode"]), str(error["errorMessage"])

@@ -8,7 +8,7 @@ from typing import Callable
 
 
 class ReadQuota:
-    """What one shard was asked for in the running second. Thread-safe. Limits of 0 are unlimited."""
+    """The reads of one shard in the current second. Thread-safe. Limits of 0 are unlimited."""
 
     def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
         self._timer = timer
@@ -20,7 +20,7 @@ class ReadQuota:
     def exceeded(self, reads_per_second: int, bytes_per_second: int) -> str | None:
         """Count a read; "qps" or "bytes" if it is one too many.
 
-        The size of an answer is known after the fact: the read that crosses the limit is still answered.
+        The size of an answer is only known afterwards: the read that crosses the limit is still answered.
         """
         with self._lock:
             self._turn()

@@ -1,4 +1,4 @@
-"""Which request is which call, and which RAM action it needs (RAM action list, SIEM integration policy)."""
+"""The call of each request, and the RAM action that it needs (RAM action list, SIEM integration policy)."""
 
 from __future__ import annotations
 

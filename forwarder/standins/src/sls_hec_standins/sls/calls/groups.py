@@ -120,7 +120,7 @@ def update_checkpoint(call: Call) -> Response:
 
 
 def get_checkpoint(call: Call) -> Response:
-    """Of all shards, or of one; of a shard that does not exist, nothing."""
+    """Of all shards, or of one; empty for a shard that does not exist."""
     wanted = call.query.get("shard")
     if wanted is not None and not (wanted.isascii() and wanted.isdecimal() and len(wanted) < 10):
         raise errors.parameter_invalid("invalid shard id.")

@@ -1,4 +1,4 @@
-"""PullLogs: a run of log groups from a cursor on.
+"""PullLogs: consecutive log groups from a cursor on.
 
 Headers beyond those of the API reference are what the SDKs read: `pulllog_response.py` (Python, for the sizes
 and those of a query), Go (`x-log-read-last-cursor`), Java (`x-log-cursor-time`, `x-log-end-of-cursor`).
@@ -22,7 +22,7 @@ COMPRESSIONS = ("lz4", "zstd", "deflate", "gzip")
 
 
 class _Run(NamedTuple):
-    """The log groups to answer with, and what is known of their place in the shard."""
+    """The log groups of the answer, and their position in the shard."""
 
     shard: Shard
     start: int
