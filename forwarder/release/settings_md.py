@@ -28,7 +28,8 @@ tests the settings.
 
 Settings marked *file* can come from a file: `HEC_TOKEN_FILE=/path` instead of `HEC_TOKEN`. A relative path is
 resolved in `$CREDENTIALS_DIRECTORY`, where systemd puts a service's credentials. A line feed at the end is
-ignored. SIGHUP reads these files again. Secrets are never shown in logs or messages.
+ignored. SIGHUP reads these files again, but systemd credentials stay as they were when the service started:
+new ones need a restart. Secrets are never shown in logs or messages.
 
 Flags are `true` or `false`; `yes`, `no`, `on`, `off`, `1` and `0` are accepted too. Times are unix seconds or
 have a time zone (`2026-01-31T08:00:00+08:00`), and mean the time at which SLS received a log.

@@ -24,8 +24,6 @@ def render(tmp_path: Path) -> Callable[..., Path]:
             .render(
                 ansible_managed="Managed",
                 _sls_hec_forwarder_etc=str(etc),
-                sls_hec_forwarder_user="nobody",
-                sls_hec_forwarder_group="nogroup",
                 sls_hec_forwarder_root=str(tmp_path / "opt"),
             )
         )

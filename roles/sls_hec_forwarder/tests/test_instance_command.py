@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import jinja2
 import pytest
+import yaml
+
+ROLE = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -59,12 +63,11 @@ def test_the_callers_path_and_startup_files_are_not_used(command: Path, tmp_path
         "xargs",
         "bash",
         "systemctl",
-        "mktemp",
-        "install",
-        "chown",
+        "systemd-run",
+        "journalctl",
         "env",
-        "setpriv",
-        "rm",
+        "kill",
+        "sleep",
     ):
         (trap / name).write_text(f"#!/bin/sh\n/usr/bin/touch {ran}\n")
         (trap / name).chmod(0o755)
@@ -76,37 +79,95 @@ def test_the_callers_path_and_startup_files_are_not_used(command: Path, tmp_path
     assert not ran.exists()
 
 
-def test_what_it_starts_has_no_rights_dumps_nothing_and_sees_only_its_secrets(
-    command: Path, tmp_path: Path
+@pytest.fixture
+def recorded(command: Path, tmp_path: Path) -> Callable[..., list[str]]:
+    """Runs the command with the unit of the role; returns what it gives to systemd-run, which is not run."""
+    jinja = jinja2.Environment(trim_blocks=True)
+    unit = jinja.from_string((ROLE / "templates" / "sls-hec-forwarder@.service.j2").read_text()).render(
+        yaml.safe_load((ROLE / "defaults" / "main.yml").read_text()),
+        ansible_managed="Managed",
+        _sls_hec_forwarder_etc=tmp_path / "etc",
+        _sls_hec_forwarder_systemd=257,
+    )
+    top = tmp_path / "top"
+    own = f"{top}/etc/systemd/system/sls-hec-forwarder@waf-1.service.d/instance.conf"
+    recorder = tmp_path / "recorder"
+    recorder.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nexit "${STATUS:-0}"\n')
+    recorder.chmod(0o755)
+    text = command.read_text().replace("exec systemd-run", f"exec {recorder}")
+    command.write_text(text.replace("! -S /run/dbus/system_bus_socket", "-n ''"))
+
+    def recorded(*arguments: str, drop_in: str, settings: str = "", secrets: Iterable[str] = ()) -> list[str]:
+        files = {f"{top}/etc/systemd/system/sls-hec-forwarder@.service": unit, own: drop_in}
+        files[f"{top}{tmp_path}/etc/instances/waf-1.env"] = settings
+        files.update({f"{top}{tmp_path}/etc/credentials/waf-1/{name}": "secret" for name in secrets})
+        for path, content in files.items():
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(content)
+        done = run(command, "--try", str(top), "/opt/new/program", "60", "waf-1", *arguments)
+        if os.getuid():
+            assert "use sudo" in done.stderr
+            return []
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.replace(str(top), "TOP").replace(str(tmp_path), "").splitlines()
+
+    return recorded
+
+
+LIFE = (
+    *("Type", "NotifyAccess", "ExecStartPre", "ExecStart", "ExecReload", "WatchdogSec", "KillMode"),
+    *("TimeoutStartSec", "TimeoutStopSec", "Restart", "RestartSec", "RestartSteps", "RestartMaxDelaySec"),
+    *("StateDirectory", "StateDirectoryMode", "RuntimeDirectory", "LogsDirectory", "LogsDirectoryMode"),
+)
+
+
+def test_all_of_the_unit_counts_but_what_is_about_the_life_of_a_service(
+    recorded: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    if os.getuid():
-        assert "use sudo" in run(command, "waf-1", "status").stderr
+    given = recorded(
+        "check", drop_in="[Service]\nMemoryMax=1G\nCPUQuota=\\\n  50%\n[Unit]\nWants=x.service\n"
+    )
+    if not given:
         return
-    secrets = tmp_path / "etc" / "credentials" / "waf-1"
-    secrets.mkdir(parents=True)
-    (secrets / "HEC_TOKEN").write_text("token")
-    (tmp_path / "etc" / "instances" / "waf-1.env").write_text(
-        "HEC_TOKEN_FILE=/run/credentials/sls-hec-forwarder@waf-1.service/HEC_TOKEN\n"
+    found = [line.split("=", 2)[1:] for line in given if line.startswith("--property=")]
+    names = [name for name, _ in found]
+    unit = tmp_path / "top" / "etc" / "systemd" / "system" / "sls-hec-forwarder@.service"
+    section = unit.read_text().partition("[Service]")[2].partition("[Install]")[0]
+    written = [line.partition("=")[0] for line in section.splitlines() if line[:1].isalpha()]
+    assert set(LIFE) < set(written)
+    assert [name for name in written if name not in LIFE] == [
+        name for name in names if name in written and name not in LIFE
+    ]
+    assert not {*LIFE, "Wants", "WantedBy"} & set(names)
+    assert ["MemoryMax", "1G"] in found
+    assert [value.split() for name, value in found if name == "CPUQuota"] == [["50%"]]
+
+
+def test_settings_and_secrets_that_are_tried_are_not_those_in_force(
+    recorded: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    folder = f"{tmp_path}/etc/credentials/waf-1"
+    loaded = "".join(f"LoadCredential={name}:{folder}/{name}\n" for name in ("HEC_TOKEN", "SLS_AK_KEY"))
+    at = "/run/credentials/sls-hec-forwarder@waf-1.service"
+    given = recorded(
+        *("check", "$HOME", "a b"),
+        drop_in=f"[Service]\n{loaded}ReadWritePaths=/srv/spool\n",
+        settings=f"HEC_TOKEN_FILE={at}/HEC_TOKEN\nHEC_INDEX=x\nSLS_CA_FILE={at}/SLS_CA_FILE\n",
+        secrets=["HEC_TOKEN"],
     )
-    # Only root may enter the folder of the test, so the program lies elsewhere.
-    program = tmp_path / "opt" / "current" / "bin" / "sls-hec-forwarder"
-    program.parent.mkdir(parents=True)
-    program.write_text(
-        "#!/bin/sh\n"
-        "cat /proc/self/coredump_filter /proc/self/limits /proc/self/status\n"
-        'for last; do :; done; echo "settings $(stat -c "%U %a" "$last") $(stat -c "%U %a" "${last%/*}")"\n'
-        '. "$last"; echo "secret $(cat "$HEC_TOKEN_FILE") $(stat -c "%U %a" "$HEC_TOKEN_FILE")"\n'
-    )
-    program.chmod(0o755)
-    for folder in [tmp_path, *tmp_path.parents[:-2]]:
-        folder.chmod(0o755)
-    before = set(os.listdir("/run"))
-    done = run(command, "waf-1", "status")
-    assert done.returncode == 0, done.stderr
-    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    assert lines[0] == "00000000"
-    assert "Max core file size 0 0 bytes" in lines
-    assert {"CapEff: 0000000000000000", "CapBnd: 0000000000000000", "NoNewPrivs: 1"} <= set(lines)
-    assert "settings nobody 600 nobody 700" in lines
-    assert "secret token nobody 400" in lines
-    assert not [name for name in set(os.listdir("/run")) - before if name.startswith("sls-hec-instance.")]
+    if not given:
+        return
+    assert "--property=EnvironmentFile=TOP/etc/instances/waf-1.env" in given
+    # The other one is missing, which the relay will say.
+    assert [line for line in given if "LoadCredential" in line] == [
+        "--property=LoadCredential=HEC_TOKEN:TOP/etc/credentials/waf-1/HEC_TOKEN"
+    ]
+    assert "--property=ReadWritePaths=-/srv/spool" in given
+    assert "--property=RuntimeMaxSec=60" in given
+    unit = next(line for line in given if line.startswith("--unit=")).partition("=")[2]
+    assert given[given.index("--") :] == [
+        *("--", "/usr/bin/env"),
+        f"HEC_TOKEN_FILE=/run/credentials/{unit}/HEC_TOKEN",
+        f"SLS_CA_FILE=/run/credentials/{unit}/SLS_CA_FILE",
+        *("/opt/new/program", "check", "$$HOME", "a b"),
+    ]
