@@ -16,7 +16,6 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Callable
 
 from sls_hec_standins.hec import DEMO_TOKEN
@@ -130,12 +129,7 @@ class Rig:
             starting.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stack.close()
 
     def _standin(self, name: str) -> tuple[str, str, Program]:

@@ -43,13 +43,12 @@ METRICS = f"unix:/run/sls-hec-forwarder/{INSTANCE}/metrics.sock"
 #: What example files hold until somebody writes the real thing there.
 PLACEHOLDER = "CHANGE_ME"
 
+#: Names and values that are laid over each other, the most general first.
+Layers = Sequence[Mapping[str, Any]]
+
 
 def relay_instances(
-    consumers: Sequence[Any],
-    host: str,
-    settings: Sequence[Mapping[str, Any]],
-    secrets: Sequence[Mapping[str, Any]],
-    state: str,
+    consumers: Sequence[Any], host: str, settings: Layers, secrets: Layers, state: str
 ) -> list[dict[str, Any]]:
     """What `host` runs: for each instance its `id`, `consumer`, `settings` (texts), `secrets` and limits.
 
@@ -66,8 +65,8 @@ def relay_instances(
 def relay_problems(
     consumers: Sequence[Any],
     host: str,
-    settings: Sequence[Mapping[str, Any]],
-    secrets: Sequence[Mapping[str, Any]],
+    settings: Layers,
+    secrets: Layers,
     state: str,
     stop_timeout: float,
     remove_all: bool = False,
@@ -106,11 +105,7 @@ def _kinds(consumers: Any, settings: Sequence[Any], secrets: Sequence[Any]) -> I
 
 
 def _built(
-    consumers: Sequence[Any],
-    host: str,
-    settings: Sequence[Mapping[str, Any]],
-    secrets: Sequence[Mapping[str, Any]],
-    state: str,
+    consumers: Sequence[Any], host: str, settings: Layers, secrets: Layers, state: str
 ) -> list[dict[str, Any]]:
     instances = []
     for consumer in consumers or ():
@@ -196,9 +191,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _problems(
-    consumers: Sequence[Any], settings: Sequence[Mapping[str, Any]], secrets: Sequence[Mapping[str, Any]]
-) -> Iterator[str]:
+def _problems(consumers: Sequence[Any], settings: Layers, secrets: Layers) -> Iterator[str]:
     for layer in settings:
         yield from _settings_problems("the settings of all consumers", layer or {})
     for layer in secrets:

@@ -14,7 +14,7 @@ import contextlib
 import select
 import signal
 import socket
-from types import FrameType, TracebackType
+from types import FrameType
 
 #: The signals that `run` handles.
 NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -55,12 +55,7 @@ class Signals:
             return set(self._receiver.recv(4096))
         return set()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         signal.set_wakeup_fd(-1)
         self._receiver.close()
         self._sender.close()

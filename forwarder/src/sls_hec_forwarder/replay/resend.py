@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Callable, Final
 
 from sls_hec_forwarder.delivery.lease import Fence, Lease
@@ -120,12 +119,7 @@ class Resend:
         self._sender.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._outbox.close()
         self._sender.stop(_SENDERS_END)
 

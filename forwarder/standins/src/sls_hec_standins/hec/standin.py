@@ -12,12 +12,12 @@ from sls_hec_standins.hec.collect import Service
 from sls_hec_standins.hec.console import Console
 from sls_hec_standins.hec.store import Store
 from sls_hec_standins.hec.tokens import Token, Tokens
-from sls_hec_standins.http import Clock, Fault, Faults, Server, ServerTls, admin_server
+from sls_hec_standins.http import Clock, Fault, Faults, Server, ServerTls, Standin, admin_server
 
 DEMO_TOKEN = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - for demos, opens nothing else
 
 
-class HecStandin:
+class HecStandin(Standin):
     """A HEC on a free port while used as a context manager, or between `start` and `stop`.
 
     `switches` change single behaviours of `profile` (see `behaviour.Behaviour`). `ack_latency` and
@@ -58,7 +58,7 @@ class HecStandin:
             behaviour, self.tokens, self.store, self.faults, self.clock, ack_latency, count_only
         )
         self.app = HecApp(service, self.cluster)
-        self.server = Server(
+        server = Server(
             self.app,
             host=host,
             port=port,
@@ -68,39 +68,9 @@ class HecStandin:
             timeout=timeout,
         )
         routes = Console(service, self.cluster, self.app).routes()
-        self.admin = admin_server(self.faults, self.clock, routes, host=admin_host, port=admin_port)
-
-    @property
-    def url(self) -> str:
-        """Scheme, address and port of the HEC."""
-        return self.server.url
-
-    @property
-    def admin_url(self) -> str:
-        return self.admin.url
+        admin = admin_server(self.faults, self.clock, routes, host=admin_host, port=admin_port)
+        super().__init__(server, admin)
 
     def lose_answers(self, times: int | None = 1, route: str = "event") -> int:
         """Let batches be taken and their answers be lost to a connection reset; the number of the fault."""
         return self.faults.add(Fault("reset_after", route, times=times))
-
-    def start(self) -> HecStandin:
-        self.admin.start()
-        try:
-            self.server.start()
-        except BaseException:
-            self.admin.stop()
-            raise
-        return self
-
-    def stop(self) -> None:
-        """Close all ports and connections; RuntimeError if a thread does not end."""
-        try:
-            self.server.stop()
-        finally:
-            self.admin.stop()
-
-    def __enter__(self) -> HecStandin:
-        return self.start()
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()

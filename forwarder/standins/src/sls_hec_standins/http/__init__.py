@@ -6,6 +6,7 @@ from sls_hec_standins.http.clock import Clock
 from sls_hec_standins.http.faults import NUMBER, Fault, Faults, ParamTypes
 from sls_hec_standins.http.message import BadRequest, Request, Response, json_response, text_response
 from sls_hec_standins.http.server import Server
+from sls_hec_standins.http.standin import Standin
 from sls_hec_standins.http.tls import Certificate, ServerTls, ThrowawayCa
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Routes",
     "Server",
     "ServerTls",
+    "Standin",
     "ThrowawayCa",
     "admin_server",
     "json_body",

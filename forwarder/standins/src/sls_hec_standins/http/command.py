@@ -7,25 +7,14 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Callable, Protocol
+from typing import Callable
 
+from sls_hec_standins.http.standin import Standin
 from sls_hec_standins.http.tls import ServerTls
 
 
 class UsageError(ValueError):
     """The command line cannot be carried out; the text says why."""
-
-
-class Standin(Protocol):
-    @property
-    def url(self) -> str: ...
-
-    @property
-    def admin_url(self) -> str: ...
-
-    def start(self) -> object: ...
-
-    def stop(self) -> None: ...
 
 
 def run(name: str, service: str, make: Callable[[], Standin]) -> int:

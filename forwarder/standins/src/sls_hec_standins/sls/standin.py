@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sls_hec_standins.http import Clock, Faults, Server, ServerTls, admin_server
+from sls_hec_standins.http import Clock, Faults, Server, ServerTls, Standin, admin_server
 from sls_hec_standins.sls.admin import Admin
 from sls_hec_standins.sls.app import SlsApp
 from sls_hec_standins.sls.auth import Key, Keys
@@ -22,7 +22,7 @@ ENDPOINT = "sls.test"
 DEMO_KEY = "demo:demo-secret"  # id and secret that the command accepts unless told otherwise
 
 
-class SlsStandin:
+class SlsStandin(Standin):
     """An SLS service on `host`:`port` (0: a free one), as a context manager.
 
     Clients reach it as a forward proxy (`proxy_url`) with any endpoint name, or directly if the names
@@ -57,7 +57,7 @@ class SlsStandin:
         )
         self.console = Console(self.service)
         self.loader = Loader(self.service.store)
-        self.server = Server(
+        server = Server(
             SlsApp(self.service),
             host=host,
             port=port,
@@ -67,30 +67,15 @@ class SlsStandin:
             max_body=64 * 1024 * 1024,
         )
         routes = Admin(self.service, self.loader).routes()
-        self.admin = admin_server(self.faults, self.clock, routes, host=admin_host, port=admin_port)
-
-    def start(self) -> SlsStandin:
-        self.admin.start()
-        try:
-            self.server.start()
-        except BaseException:
-            self.admin.stop()
-            raise
-        return self
+        admin = admin_server(self.faults, self.clock, routes, host=admin_host, port=admin_port)
+        super().__init__(server, admin)
 
     def stop(self) -> None:
         """End all loads, close all ports and connections; RuntimeError if a thread does not end."""
         try:
             self.loader.stop()
-            self.server.stop()
         finally:
-            self.admin.stop()
-
-    def __enter__(self) -> SlsStandin:
-        return self.start()
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
+            super().stop()
 
     # Where it is.
 
@@ -99,17 +84,9 @@ class SlsStandin:
         return self.server.port
 
     @property
-    def url(self) -> str:
-        return self.server.url
-
-    @property
     def proxy_url(self) -> str:
         """What a client sets as http_proxy (and https_proxy)."""
         return self.server.url
-
-    @property
-    def admin_url(self) -> str:
-        return self.admin.url
 
     @property
     def endpoint(self) -> str:
