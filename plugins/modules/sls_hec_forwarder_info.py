@@ -67,6 +67,10 @@ paused:
   returned: success
   type: list
   elements: str
+dbus:
+  description: Whether the system bus answers, which C(systemd-run) needs.
+  returned: success
+  type: bool
 good:
   description: C(release), C(instances) and C(digests) of the last good state; empty when none is kept.
   returned: success
@@ -76,6 +80,7 @@ good:
 import contextlib  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
+import socket  # noqa: E402
 import subprocess  # noqa: E402
 from typing import Any, Callable  # noqa: E402
 
@@ -117,6 +122,17 @@ def instances(etc: str, run: Run, command: str = COMMAND) -> dict[str, Any]:
         "units": shown,
         "starts": parse(run([command, "--starts"])) if os.path.exists(command) else {},
     }
+
+
+def bus(path: str = "/run/dbus/system_bus_socket") -> bool:
+    """Whether somebody listens there; the socket of a D-Bus that was removed may be left."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5)
+        try:
+            client.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 def good(state: str) -> dict[str, Any]:
@@ -194,6 +210,7 @@ def main() -> None:
             **releases(wanted["root"]),
             **instances(wanted["etc"], run),
             "paused": _listed(os.path.join(wanted["state"], "paused")),
+            "dbus": bus(),
             "good": good(wanted["state"]),
         }
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from sls_hec_forwarder_info import good, instances, releases
+from sls_hec_forwarder_info import bus, good, instances, releases
 
 PROJECT = Path(__file__).parents[3]
 ROLE = Path(__file__).parent.parent
@@ -66,6 +67,17 @@ def test_instances_and_what_systemd_says_of_each(tmp_path: Path) -> None:
     assert found["units"]["waf-1"] == {"ActiveState": "active", "StatusText": "a = b"}
     assert found["starts"]["waf-1"]["disk"] == DIGEST
     assert asked == ["systemctl", str(command)]
+
+
+def test_a_socket_without_a_listener_is_no_bus(tmp_path: Path) -> None:
+    path = str(tmp_path / "bus")
+    assert not bus(path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        assert not bus(path)
+        server.listen()
+        assert bus(path)
+    assert not bus(path)
 
 
 def test_a_good_state_that_cannot_be_read_is_told_with_what_to_do(tmp_path: Path) -> None:
