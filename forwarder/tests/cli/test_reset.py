@@ -152,7 +152,7 @@ def test_a_cursor_that_is_not_the_shards(site: Site, cursor: str) -> None:
 
 def test_a_cursor_for_several_shards(site: Site) -> None:
     site.abandon()
-    assert "--shard, out of 0, 1" in site.reset("--to", site.at(3), "--yes", status=1)["problem"]
+    assert "--shard, one of 0, 1" in site.reset("--to", site.at(3), "--yes", status=1)["problem"]
 
 
 def test_a_shard_that_there_is_not(site: Site) -> None:

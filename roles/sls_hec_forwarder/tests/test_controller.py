@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).parents[3]
 CHECK = ROOT / "ansible" / "check_controller.yml"
 #: Only imported, by playbooks that have looked.
-PARTS = {CHECK, *(ROOT / "ansible" / f"{name}.yml" for name in ("lock", "unlock"))}
+PARTS = {CHECK, *(ROOT / "ansible" / f"{name}.yml" for name in ("lock", "roll", "unlock"))}
 PLAYBOOKS = sorted({ROOT / "site.yml", *ROOT.glob("ansible/*.yml")} - PARTS)
 
 

@@ -147,7 +147,7 @@ def uses(part: Any, tasks: str) -> bool:
 CHANGE = [
     path
     for path in sorted(PROJECT.glob("ansible/*.yml"))
-    if path.stem not in ("check_controller", "check_inventory", "lock", "unlock", "status")
+    if path.stem not in ("check_controller", "check_inventory", "lock", "roll", "unlock", "status")
 ]
 
 
