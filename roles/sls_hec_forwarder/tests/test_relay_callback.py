@@ -74,7 +74,7 @@ def test_no_playbook_takes_the_next_host_after_one_that_is_down(path: Path) -> N
 
 def test_hosts_are_taken_one_after_the_other_in_more_than_one_playbook() -> None:
     rolling = [path.stem for path in PLAYBOOKS if "\n  serial: 1\n" in path.read_text(encoding="utf-8")]
-    assert {"rollout", "upgrade", "rotate_secrets", "resume", "drain", "remove"} <= {*rolling}
+    assert {"rollout", "roll", "drain", "remove"} <= {*rolling}
 
 
 def test_a_whole_run_stops_at_the_host_that_is_down(tmp_path: Path) -> None:
