@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes roles/*/README.md from each role's argument specs; a test fails where one is out of date.
+"""Writes roles/*/README.md from the argument specs of the roles. A test fails if a README is out of date.
 
-scripts/role_readmes.py, with a Python that has PyYAML, such as that of the environment of Ansible.
+Needs a Python with PyYAML, such as the one in the environment of Ansible.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 ROLES = ROOT / "roles"
-#: Ansible's marks in descriptions: C(code), V(value), O(option).
+#: Ansible's markup in descriptions: C(code), V(value), O(option).
 MARK = re.compile(r"\b[CVO]\(([^)]*)\)")
 
 
 def readme(role: Path) -> str:
-    """The text for the role in this folder."""
+    """The text of the README for the role in this folder."""
     specs = _yaml(role / "meta" / "argument_specs.yml")["argument_specs"]
     meta = _yaml(role / "meta" / "main.yml")["galaxy_info"]
-    # Releases that Galaxy does not know stand there as "all".
+    # A release that Galaxy does not know is written as "all" in the metadata.
     systems = "; ".join(
         f"{each['name']} {', '.join(version for version in each['versions'] if version != 'all')}"
         for each in meta["platforms"]

@@ -1,4 +1,4 @@
-"""Ansible's own output, with each error once, a reason instead of a return code, and where a roll stopped."""
+"""Ansible's default output, which prints each error once, with its reason, and says where a roll stopped."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from typing import Any  # noqa: E402
 from ansible import constants, context  # noqa: E402
 from ansible.plugins.callback.default import CallbackModule as Default  # noqa: E402
 
-#: Ansible's message for every command that failed.
+#: Ansible's message for each failed command.
 SAYS_NOTHING = "non-zero return code"
-#: What ssh itself said stands behind this.
+#: The error message of ssh follows this text.
 SSH_SAID = "can be reached over ssh: "
 
 
 class Roll:
-    """A play that goes from host to host, and how far it has come."""
+    """A play that runs on one host after the other, and its progress."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -45,8 +45,11 @@ class Roll:
 
 
 def ending(down: Mapping[str, str], failed: Iterable[str], roll: Roll | None, limit: str | None) -> list[str]:
-    """What to say at the end. `down` are hosts that cannot be reached, and why; `roll` is the play that goes
-    from host to host, the one that came last or the first to come."""
+    """The lines to print at the end.
+
+    `down` gives, for each host that cannot be reached, the reason. `roll` is the last play that ran on one
+    host after the other; if none has begun, it is the first such play of the playbook.
+    """
     lines = []
     for host, why in down.items():
         said = " ".join(why.rpartition(SSH_SAID)[2].split())[:300]
@@ -63,7 +66,7 @@ def ending(down: Mapping[str, str], failed: Iterable[str], roll: Roll | None, li
         lines.append("Once all hosts are back, run the same command again.")
         asked = re.split("[,:]", limit) if limit else []
         if not asked or set(asked) - set(down):
-            # Where there is a comma, Ansible takes a colon for a part of a name.
+            # If the pattern has a comma, Ansible reads a colon as part of a name.
             between = "," if limit and "," in limit else ":"
             left = between.join([*([limit] if limit else []), *(f"!{host}" for host in down)])
             lines[-1] += f" To continue without {' and '.join(down)}: --limit '{left}'."
@@ -71,13 +74,13 @@ def ending(down: Mapping[str, str], failed: Iterable[str], roll: Roll | None, li
 
 
 def with_reason(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The result, with what a failed command said last in place of a message that says nothing."""
+    """The result; a message without a reason is replaced with the last line that the command wrote."""
     if result.get("msg") != SAYS_NOTHING:
         return result
     for stream in ("stderr", "stdout"):
         lines = [line.strip() for line in str(result.get(stream) or "").splitlines() if line.strip()]
         if lines:
-            # Whatever is said after it follows from it.
+            # A full file system causes the errors that follow it.
             full = [line for line in lines if os.strerror(errno.ENOSPC) in line]
             return {**result, "msg": (full or lines)[-1]}
     return result

@@ -1,10 +1,10 @@
-"""What filters take that look at the consumers of one host."""
+"""The options of filters that read the consumers of one host."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Where Ansible looks for it."""
+    """The class that Ansible loads."""
 
     DOCUMENTATION = r"""
 options:

@@ -1,7 +1,7 @@
-"""From the consumers of an inventory to what one host runs; and what is wrong with them, all at once.
+"""Computes the instances of a host from the consumers in the inventory, and lists all mistakes in them.
 
 A consumer is a mapping: `name`, `settings`, `secrets`, `instances`, `state`, and limits. Settings and
-secrets are laid over each other from the general to the particular: all hosts, group, host, consumer.
+secrets come in layers: all hosts, group, host, consumer. A later layer overrides an earlier one.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ KEYS = ("name", "settings", "secrets", "instances", "state", "memory_max", "cpu_
 NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
 SETTING = re.compile(r"(SLS|HEC|RELAY)_[A-Z0-9_]+")
 
-#: Read by the relay from the file that `<name>_FILE` names.
+#: Secrets; the relay reads each from the file that `<name>_FILE` names.
 SECRETS = ("SLS_AK_KEY", "SLS_STS_TOKEN", "HEC_TOKEN", "SLS_AK_ID", "SLS_PROXY", "HEC_PROXY")
-#: Of these, what may also stand among the settings; a proxy only without a password.
+#: Secrets that are also allowed in the settings; a proxy only without a password.
 OPEN_SECRETS = ("SLS_AK_ID", "SLS_PROXY", "HEC_PROXY")
-#: Are the path of a file themselves; its text may be given as a secret.
+#: Settings whose value is the path of a file; the text of the file may be given as a secret.
 FILES = (
     "SLS_CLIENT_KEY",
     "SLS_CLIENT_CERT",
@@ -32,29 +32,29 @@ FILES = (
     "HEC_CLIENT_CERT",
     "HEC_CA_FILE",
 )
-#: Follow from the inventory.
+#: Settings that are computed from the inventory.
 DERIVED = {"SLS_CONSUMER": "it is made of host, consumer and instance"}
-#: What no two processes of a host can share.
+#: Settings whose value must differ between the instances of a host.
 UNSHARED = ("RELAY_METRICS", "RELAY_LOG_FILE")
-#: In a setting's text: the instance, such as waf-1.
+#: In the text of a setting, this is replaced with the name of the instance, such as waf-1.
 INSTANCE = "{instance}"
-#: Where an instance answers, unless the settings say otherwise.
+#: The default address of an instance's metrics.
 METRICS = f"unix:/run/sls-hec-forwarder/{INSTANCE}/metrics.sock"
-#: What example files hold until somebody writes the real thing there.
+#: The example files contain this in place of real values.
 PLACEHOLDER = "CHANGE_ME"
 
-#: Names and values that are laid over each other, the most general first.
+#: Layers of names and values, the most general first.
 Layers = Sequence[Mapping[str, Any]]
 
 
 def relay_instances(
     consumers: Sequence[Any], host: str, settings: Layers, secrets: Layers, state: str
 ) -> list[dict[str, Any]]:
-    """What `host` runs: for each instance its `id`, `consumer`, `settings` (texts), `secrets` and limits.
+    """The instances that `host` runs, each with `id`, `consumer`, `settings` (texts), `secrets` and limits.
 
-    `settings` and `secrets` are the layers below the consumers', the general first. In the folder `state`
-    each instance has one of its own. Raises AnsibleFilterError that names every problem; none shows the value
-    of a secret.
+    `settings` and `secrets` are the layers below those of the consumers, the most general first. The folder
+    `state` contains a folder for each instance. Raises AnsibleFilterError, which lists every problem; no
+    problem shows the value of a secret.
     """
     _raise(host, _problems(consumers, settings, secrets))
     instances = _built(consumers, host, settings, secrets, state)
@@ -71,7 +71,7 @@ def relay_problems(
     stop_timeout: float,
     remove_all: bool = False,
 ) -> list[str]:
-    """What is wrong with them; `stop_timeout` is after how many seconds a stop is cut short."""
+    """The mistakes in the consumers. systemd kills a stopping instance after `stop_timeout` seconds."""
     try:
         problems = list(_kinds(consumers, settings, secrets)) or list(_problems(consumers, settings, secrets))
         if not consumers and not remove_all:
@@ -82,12 +82,12 @@ def relay_problems(
         if problems:
             return problems
         instances = _built(consumers, host, settings, secrets, state)
-    except (AnsibleError, UndefinedError) as error:  # a variable that another one names is missing or wrong
+    except (AnsibleError, UndefinedError) as error:  # a variable refers to one that is missing or wrong
         return [str(error)]
     problems = list(_shared(instances))
     for instance in instances:
         stop = instance["settings"].get("RELAY_STOP_TIMEOUT", "30")
-        # Without a limit, which systemd writes as 0, nothing is killed.
+        # 0 means no limit, as in systemd.
         if stop_timeout and re.fullmatch(r"[0-9.]+", stop) and float(stop) >= float(stop_timeout):
             problems.append(
                 f"{instance['id']} may take RELAY_STOP_TIMEOUT = {stop} s to stop, but is killed after "
@@ -135,7 +135,7 @@ def _built(
                     "settings": texts,
                     "secrets": {key: str(value) for key, value in sorted(hidden.items())},
                     **{key: consumer[key] for key in ("memory_max", "cpu_quota") if key in consumer},
-                    # Whatever way it is written, a number is one number.
+                    # The same number may be written in several ways.
                     **{key: int(consumer[key]) for key in ("tasks_max",) if key in consumer},
                 }
             )
@@ -143,7 +143,7 @@ def _built(
 
 
 def relay_environment(instance: Mapping[str, Any], credentials: str) -> dict[str, str]:
-    """The environment of an instance whose secrets are files in the folder `credentials`."""
+    """The environment variables of an instance; its secrets are files in the folder `credentials`."""
     environment = dict(instance["settings"])
     for name in instance["secrets"]:
         environment[name if name in FILES else f"{name}_FILE"] = f"{credentials}/{name}"
@@ -151,7 +151,7 @@ def relay_environment(instance: Mapping[str, Any], credentials: str) -> dict[str
 
 
 def relay_secret_files(instances: Iterable[Mapping[str, Any]], folder: str) -> dict[str, str]:
-    """The text of each secret by its path, `<folder>/<instance>/<secret>`."""
+    """The text of each secret, by the path of its file: `<folder>/<instance>/<secret>`."""
     return {
         f"{folder}/{instance['id']}/{name}": text
         for instance in instances
@@ -160,7 +160,7 @@ def relay_secret_files(instances: Iterable[Mapping[str, Any]], folder: str) -> d
 
 
 def relay_names(instances: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
-    """For each consumer, the name in the consumer group of each of its instances."""
+    """By consumer and instance: the name of the instance in the consumer group."""
     names: dict[str, dict[str, str]] = {}
     for instance in instances:
         names.setdefault(instance["consumer"], {})[instance["id"]] = instance["settings"]["SLS_CONSUMER"]
@@ -174,7 +174,7 @@ def _raise(host: str, problems: Iterable[str]) -> None:
 
 
 def _laid_over(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A value of null takes away what a more general layer sets."""
+    """The merged layers; null removes a value of a more general layer."""
     merged: dict[str, Any] = {}
     for layer in layers:
         merged.update(layer or {})
@@ -244,7 +244,7 @@ def _shared(instances: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _ports(instances: Sequence[Mapping[str, Any]]) -> str:
-    """That instances would share a port; a port cannot have the instance's name in it."""
+    """The message for instances that share a port; a port cannot contain the name of the instance."""
     having = [each for each in instances if each["settings"].get("RELAY_METRICS", "").isdecimal()]
     free = min(int(each["settings"]["RELAY_METRICS"]) for each in having)
     proposed: dict[str, int] = {}
@@ -305,7 +305,7 @@ def _secrets_problems(where: str, secrets: Mapping[str, Any]) -> Iterator[str]:
 
 
 class FilterModule:
-    """What Ansible asks for."""
+    """The class that Ansible loads."""
 
     def filters(self) -> dict[str, Any]:
         return {

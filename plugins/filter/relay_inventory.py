@@ -1,4 +1,4 @@
-"""What is wrong with the variables of an inventory, for all hosts in one text; nothing here asks a host."""
+"""Finds mistakes in the variables of an inventory, without a connection to any host."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import BOOLEANS
 from jinja2 import UndefinedError
 
-#: How near a name without the prefix of a role must be to a variable of a role to count as misspelt.
+#: A name without the prefix of a role counts as misspelt if it is at least this similar to a role's variable.
 SURELY_MEANT = 0.95
-#: Set by the roles themselves while they run.
+#: Variables that the roles set while they run.
 FACTS = ("python_runtime_executable", "python_runtime_tag", "sls_hec_forwarder_install_release")
 
 
 def relay_unknown(names: Iterable[str], roles: str) -> list[str]:
-    """Which of a host's variables seem to be meant for a role in the folder `roles` that has none such."""
+    """A line for each variable of a host that seems to belong to a role in `roles`, but that no role has."""
     entries = list(_entries(roles))
     known = {*FACTS, *(name for _, options in entries for name in options)}
     prefixes = [f"{role}_" for role, _ in entries]
@@ -37,9 +37,9 @@ def relay_unknown(names: Iterable[str], roles: str) -> list[str]:
 
 
 def relay_mistyped(variables: Mapping[str, Any], roles: str) -> list[str]:
-    """Which of a host's variables for the roles in that folder cannot be what they have to be.
+    """A line for each variable of a host that has the wrong type for the roles in the folder `roles`.
 
-    `-e name=value` makes a text of everything, so texts that read as the wanted kind are right.
+    `-e name=value` makes every value a text, so a text that can be read as the right type is accepted.
     """
     problems = []
     for _, options in _entries(roles):
@@ -50,25 +50,25 @@ def relay_mistyped(variables: Mapping[str, Any], roles: str) -> list[str]:
             try:
                 if not expected[1](variables[name]):
                     problems.append(f"{name} is {variables[name]!r}; expected {expected[0]}")
-            except (AnsibleError, UndefinedError) as error:  # it names another variable, which is not there
+            except (AnsibleError, UndefinedError) as error:  # it refers to a variable that is missing
                 problems.append(f"{name}: {error}")
     return sorted({*problems})
 
 
 def relay_variables(variables: Mapping[str, Any], roles: str) -> list[str]:
-    """What is wrong with the names and kinds of a host's variables."""
+    """The mistakes in the names and types of a host's variables."""
     return relay_unknown(variables, roles) + relay_mistyped(variables, roles)
 
 
 def _entries(roles: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each role's name, with the variables of each of its entry points."""
+    """For each entry point of each role, the name of the role and the variables."""
     for file in sorted(Path(roles).glob("*/meta/argument_specs.yml")):
         for entry in yaml.safe_load(file.read_text(encoding="utf-8"))["argument_specs"].values():
             yield file.parent.parent.name, entry.get("options") or {}
 
 
 def _expected(option: Mapping[str, Any]) -> tuple[str, Callable[[Any], bool]] | None:
-    """What a variable has to be, and whether something is that; None where anything goes here."""
+    """The expected type in words, and a function that checks a value; None if any value is accepted here."""
     kind = option.get("type")
     if kind == "bool":
         return "true or false", lambda value: isinstance(value, bool) or str(value).lower() in BOOLEANS
@@ -85,7 +85,7 @@ def _expected(option: Mapping[str, Any]) -> tuple[str, Callable[[Any], bool]] | 
 
 
 def relay_refusal(problems: Mapping[str, Iterable[str]]) -> str:
-    """One text of what is wrong, each problem once with the hosts that have it; empty when nothing is."""
+    """One message with each problem once and the hosts that have it; empty if there is no problem."""
     hosts: dict[str, list[str]] = {}
     for host, listed in problems.items():
         for problem in listed:
@@ -100,7 +100,7 @@ def relay_refusal(problems: Mapping[str, Iterable[str]]) -> str:
 
 
 def relay_release_problem(release: str, host: str, there: Iterable[str]) -> str:
-    """Why `host` cannot be switched to `release`, where releases `there` are; empty when it can."""
+    """Why `host` cannot be switched to `release`; empty if it can. `there`: the releases installed on it."""
     there = sorted({*there})
     if release in there:
         return ""
@@ -111,7 +111,7 @@ def relay_release_problem(release: str, host: str, there: Iterable[str]) -> str:
 
 
 class FilterModule:
-    """What Ansible asks for."""
+    """The class that Ansible loads."""
 
     def filters(self) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""Who runs a playbook, whether a run that holds a lock is over, and what to say where it is not."""
+"""Locks: describes this run, tells whether the run that holds a lock has ended, and makes the refusal."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def relay_holder(play: str) -> dict[str, str]:
-    """This run, as it writes itself into a lock; `play` says what it does where no playbook is named."""
-    # Tasks are worked on in processes that the one of the run has started.
+    """The description of this run for a lock; `play` is used where the name of the playbook is not known."""
+    # Ansible runs tasks in child processes of the run.
     parent = multiprocessing.parent_process()
     pid = parent.pid if parent else os.getpid()
     node, boot = platform.node(), _boot()
@@ -34,7 +34,7 @@ def relay_holder(play: str) -> dict[str, str]:
 
 
 def relay_run_is_over(held: Mapping[str, str]) -> bool:
-    """Whether the run that holds a lock has surely ended: one of this machine, whose process is gone."""
+    """Whether the run that holds a lock has surely ended: it ran on this machine and its process is gone."""
     if held.get("node") != platform.node() or held.get("boot") != _boot():
         return False
     pid = held.get("pid", "")
@@ -42,7 +42,7 @@ def relay_run_is_over(held: Mapping[str, str]) -> bool:
 
 
 def relay_lock_refusal(held: Mapping[str, Mapping[str, str]], over: str) -> str:
-    """What to say where other runs hold these hosts; empty where none does. `over` lets a lock be broken."""
+    """The message if other runs have locked hosts, else empty. `over`: the variable that breaks a lock."""
     hosts: dict[str, list[str]] = {}
     for host, holder in held.items():
         if holder:
@@ -78,7 +78,7 @@ def _ago(since: str) -> str:
 
 
 def _boot() -> str:
-    """Changes when this machine is started again; empty where the system does not say."""
+    """The boot id of this machine, which changes at each boot; empty if the system has none."""
     return _BOOT.read_text(encoding="ascii").strip() if _BOOT.exists() else ""
 
 
@@ -89,13 +89,13 @@ def _runs(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    # One that has ended, but was not waited for, has no command any more.
+    # A zombie process has an empty command line.
     command = Path(f"/proc/{pid}/cmdline")
     return not command.exists() or command.read_bytes() != b""
 
 
 class FilterModule:
-    """What Ansible asks for."""
+    """The class that Ansible loads."""
 
     def filters(self) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""Where dead letters may be kept: in folders that nothing else uses, for the service's user gets them."""
+"""Checks folders for dead letters: the service's user will own them, so nothing else may use them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-#: Nothing in these is for data of a service; what lies in some of them it does not even see, or not for long.
+#: No place for the data of a service. The service cannot see some of these folders; others are emptied.
 SYSTEM = (
     *("/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root"),
     *("/run", "/sbin", "/sys", "/tmp", "/usr", "/var/lock", "/var/run", "/var/tmp"),  # noqa: S108 - nothing is written there
 )
-#: Folders of all services: one of them must not be given to a single one.
+#: Folders that all services share; no single service may own them.
 SHARED = ("/media", "/mnt", "/opt", "/srv", "/var/cache", "/var/lib", "/var/log", "/var/opt", "/var/spool")
-#: What needs no quoting in a unit, where a blank or % would mean something else.
+#: Paths that need no quoting in a unit, where blanks and % have a special meaning.
 PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._+-]+)+")
 ADVICE = "leave it out, or name a folder of its own such as /srv/sls-hec-forwarder/{instance}"
 
 
 def relay_spool_problems(instances: Sequence[Mapping[str, Any]], state: str, own: Iterable[str]) -> list[str]:
-    """What is wrong with RELAY_SPOOL_DIR of a host's instances.
+    """The mistakes in RELAY_SPOOL_DIR of a host's instances.
 
-    In the folder `state` each instance has one of its own; `own` are the other folders of the roles.
+    The folder `state` contains a folder for each instance; `own` are the other folders of the roles.
     """
     problems = []
     seen: dict[str, str] = {}
@@ -61,7 +61,7 @@ def _within(path: str, folder: str) -> bool:
 
 
 class FilterModule:
-    """What Ansible asks for."""
+    """The class that Ansible loads."""
 
     def filters(self) -> dict[str, Any]:
         return {"relay_spool_problems": relay_spool_problems}

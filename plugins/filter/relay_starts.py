@@ -1,4 +1,4 @@
-"""What instances were started with, beside what is on disk and what the inventory says."""
+"""Compares what instances were started with to the files on disk and to the inventory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ ETC = "/etc/sls-hec-forwarder"
 
 
 def relay_digests(files: Mapping[str, str], instances: Iterable[str], release: str) -> dict[str, str]:
-    """The digest of each instance as `sls-hec-instance` would make it of these files, texts by path."""
+    """The digest of each instance, computed as `sls-hec-instance` does; `files`: the texts by path."""
     return {name: _digest(files, name, release) for name in instances}
 
 
 def relay_to_start(
     instances: Iterable[str], starts: Mapping[str, Mapping[str, str]], digests: Mapping[str, str]
 ) -> list[str]:
-    """Those that do not run, or were started with something else than `digests` says."""
+    """The instances that do not run, or whose digest at the start is not the one in `digests`."""
     return sorted(
         name
         for name in instances
@@ -27,7 +27,7 @@ def relay_to_start(
 
 
 def relay_differing(starts: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Of each that runs with other settings than are on disk, what to say."""
+    """A message for each instance that runs with other settings than those on disk."""
     return {
         name: "it is not known with which settings it runs: run site.yml"
         if found["noted"] == "-"
@@ -46,7 +46,7 @@ def _digest(files: Mapping[str, str], name: str, release: str) -> str:
 
 
 class FilterModule:
-    """What Ansible asks for."""
+    """The class that Ansible loads."""
 
     def filters(self) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""What all hosts and SLS say of each consumer, in one line for each."""
+"""Summarises each consumer over all hosts and SLS, in one line."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-#: Of dead_letters in a health report, and what each counts.
+#: The counters of `dead_letters` in a health report, and their names in the summary.
 LOST_WAYS = (("begun", "dead letters"), ("rerouted", "rerouted"), ("discarded", "discarded"))
 
 
 def relay_consumers(instances: Iterable[str]) -> list[str]:
-    """The consumers of instances such as waf-1 and waf-2, each once."""
+    """The names of the consumers of instances such as waf-1 and waf-2, sorted, each once."""
     return sorted({re.sub(r"-[0-9]+$", "", instance) for instance in instances})
 
 
 def relay_summary(hosts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """For each consumer `line`, and `critical`: why somebody has to look, or nothing.
+    """For each consumer `line`, the summary, and `critical`, the list of reasons for a person to look.
 
-    Of each host: `states` (what systemd says of each instance), `health` (answers of `health --json` by
-    instance) and `groups` (of `status --json` by consumer), each with `stdout` and `stderr`, `paused` (names
-    of consumers), and `differing` (by instance, that it runs with other settings than are on disk).
+    Each host has `states` (systemd's state of each instance), `health` (results of `health --json` by
+    instance), `groups` (results of `status --json` by consumer), `paused` (names of consumers) and
+    `differing` (a message for each instance that runs with other settings than those on disk). Results have
+    `stdout` and `stderr`.
     """
     names = {name for host in hosts.values() for name in relay_consumers(host["states"])}
     return [_consumer(name, hosts) for name in sorted(names)]
@@ -63,7 +64,7 @@ def _consumer(name: str, hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, An
 
 
 def _group(answer: Mapping[str, str]) -> tuple[str, list[str]]:
-    """What SLS says of the shards; and what of that is critical."""
+    """The state of the shards according to SLS, and what is critical in it."""
     shards = _object(answer.get("stdout", "")).get("shards")
     if shards is None:
         why = answer.get("stderr", "").strip().splitlines()[-1:] or ["no host could ask"]
@@ -90,7 +91,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 class FilterModule:
-    """What Ansible asks for."""
+    """The class that Ansible loads."""
 
     def filters(self) -> dict[str, Any]:
         return {"relay_summary": relay_summary, "relay_consumers": relay_consumers}

@@ -1,7 +1,7 @@
-"""What wheels must be: from locks and digests on the controller, never from the archive that they come in.
+"""Checks wheels against locks and digests on the controller, never against the archive that contains them.
 
-Wheels that an index has are known by the hashes in the lock. A few are built, so their hashes are known only
-then: the controller notes them beside the archive when it takes it from the host that built it.
+The lock has the hashes of wheels from an index. The hashes of built wheels are only known later.
+The controller writes these hashes beside the archive when it fetches the archive from the build host.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-#: One of a lock: name and version, the marker of the systems that it is for, and hashes.
+#: An entry of a lock: name and version, the marker that limits it to some systems, and hashes.
 _ENTRY = re.compile(
     r"^(?P<pin>[a-z0-9-]+==[^ ;]+)(?P<marker> ;[^\n]*?)?(?P<hashes>( --hash=sha256:[0-9a-f]{64})+)$"
 )
 _NOTE = re.compile(r"^(?P<what>archive|[a-z0-9-]+==[^ ]+) sha256:(?P<digest>[0-9a-f]{64})$")
 _WHEEL = re.compile(r"(\./)?(?P<name>[A-Za-z0-9_]+)-(?P<version>[^-/]+)-[^/]+\.whl")
-#: What names the cause of a build that failed, the most telling first.
+#: Lines that name the cause of a failed build, the most specific first.
 _CAUSES = [
     re.compile(pattern, re.MULTILINE)
     for pattern in (
@@ -35,9 +35,10 @@ _HEAD = "# What a roll-out compares these wheels with; written by the one that h
 
 
 def relay_wheel_digests(archive: str, lock: str, built: Iterable[str]) -> str:
-    """The digests to keep beside the file `archive`: its own, and those of wheels that no index has.
+    """The digests to keep beside the file `archive`: its own, and those of the wheels that were built.
 
-    Only packages named in `built` may be such. Raises AnsibleFilterError for anything else in the archive.
+    Only packages named in `built` may have been built. Raises AnsibleFilterError if the archive contains
+    anything that the lock does not allow.
     """
     pins = {pin: hashes for pin, _, hashes in _entries(lock)}
     notes = [f"archive sha256:{_digest(archive)}\n"]
@@ -62,7 +63,7 @@ def relay_wheel_digests(archive: str, lock: str, built: Iterable[str]) -> str:
 
 
 def relay_wheels_problem(archive: str) -> str:
-    """Why the file `archive` must not be used; empty when it is as it was when its digests were noted."""
+    """Why the file `archive` must not be used; empty if it has not changed since its digests were written."""
     try:
         noted = dict(_notes(Path(f"{archive}.digests").read_text(encoding="utf-8")))
         if noted.get("archive") == _digest(archive):
@@ -76,7 +77,7 @@ def relay_wheels_problem(archive: str) -> str:
 
 
 def relay_requirements(lock: str, digests: str, relay: str) -> str:
-    """Requirements for pip: the lock's with its hashes, built wheels' own hashes, and the line `relay`."""
+    """Requirements for pip: the entries of the lock, the hashes of built wheels, the line `relay`."""
     noted = dict(_notes(digests))
     noted.pop("archive", None)
     lines = []
@@ -91,7 +92,7 @@ def relay_requirements(lock: str, digests: str, relay: str) -> str:
 
 
 def relay_build_problem(output: str) -> str:
-    """The line of a failed build's output that says why: of the most telling kind, else the last."""
+    """The line of a failed build's output that names the cause: the most specific one, else the last line."""
     for cause in _CAUSES:
         if found := cause.search(output):
             return found[0].strip()[:300]
@@ -128,7 +129,7 @@ def _digest(path: str) -> str:
 
 
 class FilterModule:
-    """What Ansible asks for."""
+    """The class that Ansible loads."""
 
     def filters(self) -> dict[str, Any]:
         return {

@@ -1,7 +1,7 @@
-"""Folders of the service's user, as root may handle them: no link is followed on the way, whoever planted it.
+"""Lets root work safely on folders of the service's user: it follows no symbolic link.
 
-A path is walked name by name, each opened relative to the folder before it and never through a link, so
-whatever is exchanged meanwhile, root works on what it has looked at.
+Each part of a path is opened relative to the folder before it, and never through a link. So root changes only
+what it has checked, even if somebody exchanges a part of the path meanwhile.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from collections.abc import Iterable
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-#: A tree deeper or with more in it than this is not counted to its end.
+#: Counting stops at this depth and at this number of entries.
 DEEPEST = 32
 MOST = 10_000
 
 
 class Refused(Exception):
-    """Root would not be safe there; the message says why, and what to do."""
+    """It is not safe for root to work there; the message says why, and what to do."""
 
 
 def own_folder(path: str, owner: tuple[int, int], *, root: int = 0, dry: bool = False) -> bool:
-    """Whether `path` was made, or given to `owner` (user id, group id) with mode 0700.
+    """Makes `path` a folder of `owner` (user id, group id) with mode 0700; returns whether anything changed.
 
-    Folders on the way to it are made as `root`'s. Raises Refused where one of them is a link or another user
-    may write to it, and where `path` is something else than a folder of `owner` or an empty one of `root`.
-    Raises OSError as the system does.
+    Missing parent folders are made and belong to `root`. Raises Refused if a parent is a link or another user
+    may write to it, and if `path` is neither a folder of `owner` nor an empty folder of `root`. Raises
+    OSError if the system refuses.
     """
     names = _names(path)
     at = os.open("/", _FOLDER)
@@ -53,9 +53,9 @@ def own_folder(path: str, owner: tuple[int, int], *, root: int = 0, dry: bool = 
 
 
 def count_left(path: str, leave_out: Iterable[str] = ()) -> int:
-    """How much lies below `path` that is no folder: 0 only when there is nothing at all; at most about MOST.
+    """The number of entries below `path` that are not folders; 0 only if there is none. Stops at about MOST.
 
-    A tree too deep to look through counts as something. `leave_out` names what stands in `path` itself.
+    A folder that is too deep counts as an entry. `leave_out` names entries of `path` itself to ignore.
     """
     names = _names(path)
     at = os.open("/", _FOLDER)
@@ -71,7 +71,7 @@ def count_left(path: str, leave_out: Iterable[str] = ()) -> int:
 
 
 def _count(top: int, leave_out: frozenset[str]) -> int:
-    """Of the open folder `top`, which is closed here."""
+    """Counts the entries below the open folder `top`, and closes it."""
     found = 0
     folders = [top]
     waiting = [_entries(top, leave_out)]
@@ -84,7 +84,7 @@ def _count(top: int, leave_out: frozenset[str]) -> int:
             name, is_folder = waiting[-1].pop()
             below = None
             if is_folder and len(folders) < DEEPEST:
-                with contextlib.suppress(OSError):  # gone since, or something else now: it counts
+                with contextlib.suppress(OSError):  # removed or replaced meanwhile: it counts
                     below = os.open(name, _FOLDER, dir_fd=folders[-1])
             if below is None:
                 found += 1
@@ -112,7 +112,7 @@ def _names(path: str) -> list[str]:
 
 
 def _opened(at: int, name: str, path: str, make: int | None = None, dry: bool = False) -> int | None:
-    """The folder `name` in the folder `at`, made with the mode `make` where it is missing; else None."""
+    """Opens the folder `name` in `at`. If it is missing: makes it with mode `make`, or returns None."""
     try:
         return os.open(name, _FOLDER, dir_fd=at)
     except FileNotFoundError:
@@ -125,7 +125,7 @@ def _opened(at: int, name: str, path: str, make: int | None = None, dry: bool = 
                 f"{path} is a symbolic link, which root does not follow; name the folder itself"
             ) from None
         raise Refused(f"{path} is there and is no folder; name another one") from None
-    with contextlib.suppress(FileExistsError):  # somebody was quicker; what it is, the next line sees
+    with contextlib.suppress(FileExistsError):  # made by somebody else meanwhile; it is checked below
         os.mkdir(name, make, dir_fd=at)
     below = _opened(at, name, path)
     if below is None:

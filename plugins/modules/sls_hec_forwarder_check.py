@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Asks the relay, on the host it is to run on, whether settings and secrets are right; writes nothing."""
+"""Lets the relay check settings and secrets on the host that is to run it; changes nothing there."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ import time  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
-#: Seconds after its time that a check which systemd did not end is left alone.
+#: Seconds to wait after the time-out if systemd did not end the check.
 GRACE = 30
 
 
 def write(path: str, text: str) -> None:
-    """Makes the file, which only this user can read, and its folders."""
+    """Writes a new file that only this user can read; makes its folders."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as file:
         file.write(text)
@@ -84,7 +84,7 @@ def main() -> None:
         write(command, wanted["command"])
         for path, text in {**wanted["files"], **wanted["secrets"]}.items():
             write(folder + path, text)
-        # Where /run is mounted, nothing may be executable.
+        # Through bash, because /run may be mounted with noexec.
         done = subprocess.run(  # noqa: S603 - what the play names
             ["/bin/bash", "-p", command, *tried, *asked],
             stdin=subprocess.DEVNULL,

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Writes the files of all instances at once; a task for each takes a second for each."""
+"""Writes the files of all instances in one task; a task for each file would take a second per file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 
 class Change:
-    """What differs, and its correction unless `dry`; `owner` is a user id and a group id."""
+    """Finds differences, and corrects them unless `dry`. `owner` is a user id and a group id."""
 
     def __init__(self, dry: bool, owner: tuple[int, int] = (0, 0)) -> None:
         self.dry = dry
@@ -92,7 +92,7 @@ class Change:
             os.chmod(path, mode)
 
     def _replace(self, path: str, content: bytes, mode: int) -> None:
-        """Whoever reads it sees the old content or the new."""
+        """Replaces the file atomically: a reader sees the old content or the new."""
         number, new = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".new-")
         try:
             with open(number, "wb") as file:
@@ -112,7 +112,7 @@ class Change:
 
 
 def _content(path: str) -> bytes:
-    """Of a plain file; a link, a device or a pipe there is nothing that this module has made."""
+    """The content of a regular file; raises OSError for anything else, which this module cannot have made."""
     number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)

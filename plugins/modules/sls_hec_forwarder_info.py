@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Reads what of the relay is on a host, in one go; a task for each takes half a second for each."""
+"""Reads the state of the relay on a host in one task; separate tasks would take half a second each."""
 
 from __future__ import annotations
 
@@ -90,12 +90,12 @@ from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_starts imp
 TARGET = "sls-hec-forwarder.target"
 _PROPERTIES = "Id,ActiveState,SubState,StatusText,UnitFileState"
 
-#: Runs a command and returns what it printed; raises OSError that says why not.
+#: Runs a command and returns its output; raises OSError with the reason if it fails.
 Run = Callable[[list[str]], str]
 
 
 def releases(root: str) -> dict[str, Any]:
-    """Those below `root`, by name but for their folders."""
+    """The releases below `root`: names, but paths in `releases`, the newest first."""
     found = []
     with contextlib.suppress(FileNotFoundError), os.scandir(root) as entries:
         found = [(each.stat().st_ctime, each.path) for each in entries if each.is_dir(follow_symlinks=False)]
@@ -111,7 +111,7 @@ def releases(root: str) -> dict[str, Any]:
 
 
 def instances(etc: str, run: Run, command: str = COMMAND) -> dict[str, Any]:
-    """Those with settings below `etc`, and how each was started."""
+    """The instances that have settings below `etc`, and what each was started with."""
     names = sorted(name[:-4] for name in _listed(os.path.join(etc, "instances")) if name.endswith(".env"))
     shown = {}
     if names or os.path.exists(f"/etc/systemd/system/{TARGET}"):
@@ -125,7 +125,7 @@ def instances(etc: str, run: Run, command: str = COMMAND) -> dict[str, Any]:
 
 
 def bus(path: str = "/run/dbus/system_bus_socket") -> bool:
-    """Whether somebody listens there; the socket of a D-Bus that was removed may be left."""
+    """Whether D-Bus accepts connections there; its socket may remain after D-Bus was removed."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(5)
         try:
@@ -136,7 +136,7 @@ def bus(path: str = "/run/dbus/system_bus_socket") -> bool:
 
 
 def good(state: str) -> dict[str, Any]:
-    """The last good state, without its files."""
+    """The last good state, without its files; empty if none is kept."""
     path = os.path.join(state, "states", "good", "state.json")
     try:
         with open(path, encoding="utf-8") as file:
@@ -167,7 +167,7 @@ def _listed(folder: str) -> list[str]:
 
 
 def _units(shown: str) -> dict[str, dict[str, str]]:
-    """By instance, or `target`: `systemctl show` leaves a blank line between two units."""
+    """The properties in the output of `systemctl show`, by instance or `target`; a blank line ends a unit."""
     found = {}
     for part in shown.split("\n\n"):
         answer = dict(line.split("=", 1) for line in part.splitlines() if "=" in line)

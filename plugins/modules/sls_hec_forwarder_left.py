@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Counts what the service's user left in a folder, without following a link that it planted there."""
+"""Counts what the service's user left in a folder, without following any symbolic link."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""One run at a time changes a relay: takes the host for a run, and gives it back."""
+"""Locks a host for a run and unlocks it, so that only one run at a time changes a relay."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ Holder = dict[str, str]
 
 
 class Lock:
-    """The file `path`, in a folder of root's."""
+    """A lock in the file `path`, in a folder that belongs to root."""
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     def take(self, holder: Holder, instead: str | None = None) -> Holder:
-        """Who else has it; empty when `holder` has it now."""
+        """Takes the lock for `holder`; returns the other holder if there is one, else empty."""
         with self._alone():
             held = self._read()
             if held is not None and held["run"] == holder["run"]:
@@ -70,7 +70,7 @@ class Lock:
             return {}
 
     def give(self, holder: Holder) -> Holder:
-        """Who else has it, so that there was nothing to give back."""
+        """Releases the lock of `holder`; returns the other holder if there is one, else empty."""
         with self._alone():
             held = self._read()
             if held is None:
@@ -82,7 +82,7 @@ class Lock:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Nobody else reads or writes it meanwhile. The folder is locked, because the file comes and goes."""
+        """Keeps others from the file. Locks the folder, because the file itself is created and removed."""
         folder = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
@@ -98,7 +98,7 @@ class Lock:
                 held = json.load(file)
         except FileNotFoundError:
             return None
-        except ValueError:  # whatever it is, it is somebody's
+        except ValueError:  # unreadable, but the lock is held
             held = None
         if not isinstance(held, dict) or not isinstance(held.get("run"), str):
             return {"run": "", "who": f"somebody who wrote {self.path}, which cannot be read"}

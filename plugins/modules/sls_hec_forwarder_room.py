@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Refuses a host whose file systems have no room for what is about to be written."""
+"""Refuses a host whose file systems have too little free space for the files to be written."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from collections.abc import Mapping  # noqa: E402
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 MB = 1 << 20
-#: A release is some thousand files.
+#: A release has several thousand files.
 INODES = 5000
 
 
 def file_system(path: str) -> str:
-    """Where the file system is mounted that the path is on, or would be made on."""
+    """The mount point of the file system that contains the path, or would contain it."""
     path = os.path.realpath(path)
     while not os.path.isdir(path) or not os.path.ismount(path):
         path = os.path.dirname(path)
@@ -49,7 +49,7 @@ def file_system(path: str) -> str:
 
 
 def shortages(needs: Mapping[str, int]) -> list[str]:
-    """What is missing, in a line for each file system."""
+    """A line for each file system that has too little free space."""
     folders: dict[str, list[str]] = {}
     for path in sorted(needs):
         folders.setdefault(file_system(path), []).append(path)
@@ -62,7 +62,7 @@ def shortages(needs: Mapping[str, int]) -> list[str]:
             found.append(
                 f"No space left on {mounted}: {free} MB are free, and {wanted} MB are needed ({parts})"
             )
-        # File systems without a fixed number of inodes say that they have none.
+        # File systems without a fixed number of inodes report 0.
         elif room.f_files > 0 and room.f_favail < INODES:
             found.append(
                 f"No space left on {mounted}: {room.f_favail} inodes are free, and {INODES} are needed"

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Waits until instances of one consumer are back at work: healthy, with shards that keep up or catch up."""
+"""Waits until the instances of one consumer are healthy and their shards keep up or catch up."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from typing import Any  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
-#: Seconds between questions.
+#: Seconds between two queries.
 INTERVAL = 2
-#: Runs a command of the relay as the service's user: nothing of the service is opened as root.
+#: Runs a command of the relay as the service's user, so that root opens no file of the service.
 COMMAND = "/usr/local/sbin/sls-hec-instance"
-#: What a health report counts of events that did not get where they should, and how each is called.
+#: The counters of events that did not reach their index in a health report, and their names in messages.
 LOST_WAYS = {
     "begun": "kept as dead letters",
     "rerouted": "sent to the fallback index",
@@ -55,11 +55,11 @@ LOST_WAYS = {
 def unsettled(
     group: dict[str, Any], held: dict[str, int], most_lag: float, first: dict[str, float]
 ) -> list[str]:
-    """What there is to wait for.
+    """The reasons to wait longer.
 
-    `group` is what `status --json` says, `held` how many shards each consumer says that it has: SLS may name
-    a new owner only after that saved its first checkpoint. `first` remembers the lag of each shard when it
-    was first seen: from one question to the next it may jump either way.
+    `group` is the output of `status --json`. `held` is the number of shards that each consumer itself
+    reports: sometimes SLS only names a new owner after its first checkpoint. `first` keeps the
+    first lag of each shard, because the lag may rise or fall between two queries.
     """
     shards = group["shards"]
     reasons = []
@@ -77,7 +77,7 @@ def unsettled(
 
 
 def unwell(report: dict[str, Any]) -> list[str]:
-    """What keeps an instance with this health report from counting as healthy."""
+    """The reasons why an instance with this health report is not healthy."""
     reasons = [
         f"has the condition {each['name']} {each['subject']}: {each['text']}"
         for each in report["conditions"]
@@ -89,14 +89,14 @@ def unwell(report: dict[str, Any]) -> list[str]:
 
 
 def refused(report: dict[str, Any]) -> list[str]:
-    """What waiting cannot mend: events have begun to go elsewhere."""
+    """Problems that waiting cannot solve: events that were not delivered to their index."""
     counts = report.get("dead_letters", {})
     said = "".join(f": {each['text']}" for each in report["conditions"] if each["name"] == "dead_letters")
     return [f"{counts[key]} {what}{said}" for key, what in LOST_WAYS.items() if counts.get(key)]
 
 
 def read(said: str) -> dict[str, Any]:
-    """The health report that `health --json` printed."""
+    """Reads the output of `health --json`; returns a report that is not ready if it cannot be read."""
     try:
         report = json.loads(said)
         if not isinstance(report, dict) or not {"ready", "conditions"} <= report.keys():

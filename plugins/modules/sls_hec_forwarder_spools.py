@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Makes folders for dead letters that lie outside of the relay's own state, for the service's user."""
+"""Makes folders for dead letters that are outside the relay's state folder; the service's user owns them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def main() -> None:
     except KeyError:
         if not module.check_mode:
             module.fail_json(msg=f"there is no user {wanted['user']} or group {wanted['group']} on this host")
-        owner = (-1, -1)  # made by the run itself
+        owner = (-1, -1)  # in check mode, the user may not exist yet
     changed, path = [], ""
     try:
         for path in wanted["paths"]:

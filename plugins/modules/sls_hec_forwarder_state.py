@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Keeps the last good state of a host's instances beside the one that runs, and goes back to it."""
+"""Saves the last good state of a host's instances, and restores it."""
 
 from __future__ import annotations
 
@@ -80,17 +80,17 @@ from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_starts imp
 NOTES = "run/sls-hec-forwarder"
 UNITS = "etc/systemd/system/sls-hec-forwarder"
 ETC = "etc/sls-hec-forwarder"
-#: Of all instances.
+#: Files that all instances share.
 SHARED = (f"{UNITS}@.service", f"{UNITS}.target")
 
-#: A file's mode and content by its path below the root.
+#: Mode and content of each file, by its path below the root.
 Files = dict[str, tuple[int, bytes]]
-#: Runs a command and returns what it printed; raises OSError that says why not.
+#: Runs a command and returns its output; raises OSError with the reason if it fails.
 Run = Callable[[list[str]], str]
 
 
 class States:
-    """The states in `folder`; everything else lies below `root`."""
+    """The saved states are in `folder`; all other files are below `root`."""
 
     def __init__(self, folder: str, current: str, root: str = "/") -> None:
         self.folder = folder
@@ -106,7 +106,7 @@ class States:
         digests: dict[str, str] | None = None,
         first_after: str | None = None,
     ) -> bool:
-        """Whether the good state is another one now. Old ones are removed."""
+        """Saves the present state as the good one, removes older ones; returns whether it has changed."""
         kept = self._kept()
         if first_after and (kept is not None or not os.path.exists(first_after)):
             return False
@@ -125,7 +125,7 @@ class States:
         }
         number = _digest(state, files)
         changed = not os.path.islink(self.good) or os.readlink(self.good) != number
-        # First: a run that is cut off in between does it again.
+        # First, so that a run after an interruption does it again.
         if kept is not None and kept["release"] != state["release"]:
             _link(kept["release"], self.previous)
         if changed:
@@ -136,7 +136,7 @@ class States:
         return changed
 
     def back(self, instances: Iterable[str], started: Iterable[str], run: Run) -> tuple[list[str], list[str]]:
-        """What was done, and what could not be; `started` are those that this run has started."""
+        """Restores the good state; returns what was done, and errors. This run has started `started`."""
         kept = self._kept()
         if kept is None:
             return [], []
@@ -156,7 +156,7 @@ class States:
         with work.step("", "it is not known which other instances have to be started again"):
             again |= self._to_start(run([COMMAND, "--starts"]))
         for name in sorted(again & known & {*instances}):
-            # The unit of an earlier version makes no note.
+            # The unit of an earlier version does not record its start.
             with contextlib.suppress(FileNotFoundError):
                 os.remove(os.path.join(self.root, NOTES, f"{name}.started"))
             with work.step(f"started {name} again as it was", f"{name} does not run"):
@@ -164,7 +164,7 @@ class States:
         return work.done, work.errors
 
     def release(self) -> str:
-        """The release of the good state; empty when none is kept."""
+        """The release of the good state; empty if no state is saved."""
         kept = self._kept()
         return os.path.basename(kept["release"]) if kept else ""
 
@@ -177,7 +177,7 @@ class States:
             return None
 
     def _to_start(self, printed: str) -> set[str]:
-        """Those that were started, and do not run, or not with what is on disk."""
+        """The instances that were started, but do not run, or run with other files than those on disk."""
         started = {name: found for name, found in parse(printed).items() if found["state"] != "inactive"}
         return {
             name
@@ -195,7 +195,7 @@ class States:
         return paths
 
     def _files(self, top: str, paths: Iterable[str]) -> Files:
-        """Those of `paths` that there are."""
+        """Those of `paths` that exist."""
         files: Files = {}
         for path in paths:
             with contextlib.suppress(FileNotFoundError), open(os.path.join(top, path), "rb") as file:
@@ -205,7 +205,7 @@ class States:
     def _write(self, number: str, state: dict[str, Any], files: Files) -> None:
         os.makedirs(self.folder, 0o700, exist_ok=True)
         new = os.path.join(self.folder, number)
-        shutil.rmtree(new, ignore_errors=True)  # what an interrupted run left
+        shutil.rmtree(new, ignore_errors=True)  # left by an interrupted run
         os.mkdir(new, 0o700)
         for path, (mode, content) in files.items():
             _replace(os.path.join(new, path), content, mode)
@@ -240,7 +240,7 @@ class _Work:
 
     @contextlib.contextmanager
     def step(self, done: str, failed: str) -> Iterator[None]:
-        """One thing to do, whose error does not keep the next from being done."""
+        """One step; if it fails, the error is recorded and the next step runs."""
         try:
             yield
         except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -251,7 +251,7 @@ class _Work:
 
 
 def _digests(state: dict[str, Any]) -> dict[str, str]:
-    """Earlier versions have kept none."""
+    """The digests of a saved state; earlier versions saved none."""
     found: dict[str, str] = state.get("digests", {})
     return found
 
@@ -264,7 +264,7 @@ def _digest(state: dict[str, Any], files: Files) -> str:
 
 
 def _replace(path: str, content: bytes, mode: int) -> None:
-    """Whoever reads it sees the old content or the new."""
+    """Replaces the file atomically: a reader sees the old content or the new."""
     os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
     number, new = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".new-")
     try:
@@ -323,7 +323,7 @@ def main() -> None:
         except (OSError, ValueError) as error:
             module.fail_json(msg=f"the state could not be kept: {error}")
         module.exit_json(changed=changed)
-    # Never fails: whoever asks has to say what happened.
+    # Never fails, because the caller has to report what happened.
     try:
         release = states.release()
         done, errors = states.back(wanted["instances"], wanted["started"], run)

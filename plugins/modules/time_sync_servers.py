@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Names NTP servers in the settings of a time client, in place of those that are there or beside them."""
+"""Sets the NTP servers of a time client, in place of the existing servers or in addition to them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ NAMED = re.compile(r"^(?=[ \t]*(?:pool|servers?|peer)[ \t])", re.MULTILINE)
 
 
 def edited(text: str, lines: Sequence[str], replace: bool) -> str:
-    """The settings with these lines, and with or without the servers that others named."""
+    """The settings with these lines; `replace` comments out all other servers."""
     text = re.sub(f"^{ASIDE}", "", OURS.sub("", text), flags=re.MULTILINE)
     if replace:
         text = NAMED.sub(ASIDE, text)
@@ -83,7 +83,7 @@ def main() -> None:
     others = {Path(path) for pattern in wanted["others"] for path in glob.glob(pattern)} - {main_file}
     diffs = []
     for file in [main_file, *sorted(others)]:
-        # Whatever else is in it comes back as it was.
+        # The error handler keeps bytes that are not UTF-8.
         before = file.read_text(encoding="utf-8", errors="surrogateescape")
         after = edited(before, wanted["lines"] if file == main_file else [], wanted["replace"])
         if after == before:

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# For the scripts beside this folder, after common.sh: the machine that runs Ansible, and the appliance's tests.
+# Shared by the scripts in the parent folder: the environment of Ansible, and the tests of the appliance.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 [[ -n ${root:-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -12,19 +12,19 @@ appliance_packages() {
   fi
 }
 
-# choose_engine: set and export what Molecule and create.yml need to know.
+# choose_engine: set and export the container engine for Molecule and create.yml.
 choose_engine() {
   export TESTHOST_ENGINE=${TESTHOST_ENGINE:-podman}
   engine=$root/molecule/engine
 }
 
-# boots RELEASE: whether this machine can run its systemd; 258 and newer do nothing without cgroup v2.
+# boots RELEASE: whether this machine can run the release's systemd. systemd 258 and newer need cgroup v2.
 boots() {
   [[ ! $1 =~ ^(forky|sid)$ || $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]]
 }
 
-# remove_testhosts SCENARIO: the hosts and networks of one scenario, also what an interrupted run left; but
-# nothing of one that runs beside it.
+# remove_testhosts SCENARIO: remove the hosts and networks of one scenario, including those of an interrupted run.
+# Other scenarios may run at the same time and are not affected.
 remove_testhosts() {
   local id
   command -v "$TESTHOST_ENGINE" >/dev/null || return 0
@@ -36,8 +36,8 @@ remove_testhosts() {
   done
 }
 
-# controller_env: print the folder of a virtual environment with what requirements.txt locks; made anew when that
-# or the interpreter changes.
+# controller_env: print the folder of a virtual environment with the packages of requirements.txt. It is made again
+# when requirements.txt or the interpreter changes.
 controller_env() {
   local key dir
   key=$( (python3 -VV; cat "$root/requirements.txt") | sha256sum | cut -c1-12)
@@ -53,8 +53,8 @@ controller_env() {
   echo "$dir"
 }
 
-# in_controller COMMAND...: run a command of that environment from the root of the project, the same whatever the
-# terminal, the locale and the user's own collections are.
+# in_controller COMMAND...: run a command of that environment from the root of the project. The result does not depend
+# on the terminal, the locale or the user's own collections.
 in_controller() (
   controller=$(controller_env)
   cd "$root" || exit
@@ -67,9 +67,9 @@ appliance_lint() {
   in_controller yamllint --strict . && in_controller ansible-lint --offline --strict
 }
 
-# on_hosts NAME[@RELEASE[@RUNTIME]]: run one of the folders of molecule/, or the demo, from nothing to nothing; one at a
-# time of each name, which is that of its hosts. As root, because the addresses of another user's containers cannot be
-# reached.
+# on_hosts NAME[@RELEASE[@RUNTIME]]: create the hosts of a Molecule scenario or of the demo, run it, and remove them.
+# Runs of the same name wait for each other, because their hosts have the same names. Needs root, because the
+# addresses of another user's containers cannot be reached.
 on_hosts() {
   local name release runtime become=()
   IFS=@ read -r name release runtime <<<"$1"

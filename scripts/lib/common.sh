@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Shared by the scripts beside this folder: messages, distribution packages, Python environments.
+# Shared by the scripts in the parent folder: messages, distribution packages, Python environments.
 
 say() { printf '\n== %s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -11,7 +11,7 @@ as_root() {
   if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
-# need_packages PACKAGE...: install those that are missing.
+# need_packages PACKAGE...: install the missing packages.
 need_packages() {
   local missing=() package
   for package in "$@"; do
@@ -21,7 +21,7 @@ need_packages() {
   command -v apt-get >/dev/null || die "this needs Debian or Ubuntu (apt-get); missing: ${missing[*]}"
   say "installing distribution packages: ${missing[*]}"
   as_root apt-get update -qq
-  # Packages that are services must not start: nothing may listen because tests were run.
+  # Do not start the services of the packages: running tests must not open ports.
   local policy=/usr/sbin/policy-rc.d
   if [[ -e $policy ]]; then
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
@@ -35,8 +35,9 @@ need_packages() {
   fi
 }
 
-# python_env NAME INTERPRETER: print the folder of a virtual environment with the relay, its native encoder (gcc has
-# to be there), the stand-ins and what their tests need; made anew when the interpreter or the locked requirements change.
+# python_env NAME INTERPRETER: print the folder of a virtual environment with the relay, its native encoder (needs gcc),
+# the stand-ins and the requirements of their tests. It is made again when the interpreter or the locked requirements
+# change.
 python_env() {
   local name=$1 interpreter=$2 forwarder=$root/forwarder key dir
   key=$( (echo "$root"; "$interpreter" -VV; cat "$forwarder"/requirements/{runtime,dev}.txt) | sha256sum | cut -c1-12)
@@ -51,16 +52,16 @@ python_env() {
       -r "$forwarder/requirements/dev.txt" >&2
     touch "$dir/complete"
   fi
-  # Tests run against what would be installed, so that a file left out of the package is found; so would be one
-  # that is left from an earlier build.
+  # Tests run against the installed packages, so that they find a file missing from a package. Old build folders
+  # would hide it.
   rm -rf "$forwarder"/{,standins/,native/}build
   "$dir/bin/python" -m pip install --quiet --no-deps --no-build-isolation --force-reinstall \
     "$forwarder" "$forwarder/standins" "$forwarder/native" >&2
   echo "$dir"
 }
 
-# sdks_env INTERPRETER: print the folder of a virtual environment with the other clients of SLS; made anew when the
-# interpreter or the locked requirements change.
+# sdks_env INTERPRETER: print the folder of a virtual environment with the other clients of SLS. It is made again when
+# the interpreter or the locked requirements change.
 sdks_env() {
   local interpreter=$1 locked=$root/forwarder/requirements/sdks.txt key dir
   key=$( ("$interpreter" -VV; cat "$locked") | sha256sum | cut -c1-12)
@@ -75,7 +76,7 @@ sdks_env() {
   echo "$dir"
 }
 
-# node_env FOLDER: print the node_modules that FOLDER/package-lock.json locks; no package's scripts are run.
+# node_env FOLDER: print the node_modules folder for FOLDER/package-lock.json. Scripts of packages are not run.
 node_env() {
   local folder=$1 key dir
   key=$( (node --version; cat "$folder"/package*.json) | sha256sum | cut -c1-12)

@@ -1,4 +1,4 @@
-"""Ends a run as a cut of the controller's power would: at the task that CUT_TASK names."""
+"""Ends a run at the task in CUT_TASK, as a power failure of the controller would."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class CallbackModule(CallbackBase):
 def cut(where: str) -> None:
     os.write(1, f"\ncut {where}\n".encode())
     for process in [*below(os.getpid()), os.getpid()]:
-        with contextlib.suppress(ProcessLookupError):  # it has just ended
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
             os.kill(process, signal.SIGKILL)
 
 
 def below(process: int) -> Iterator[int]:
-    """The processes that this one has started, and they; what they run on hosts goes on."""
-    # One that has just ended has none.
+    """All descendants of a process. What they have started on hosts keeps running."""
+    # A process that has ended meanwhile has no children.
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{process}/task").iterdir():
             for child in (task / "children").read_text().split():

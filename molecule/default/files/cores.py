@@ -1,4 +1,4 @@
-"""Prints each core dump that was written since MARKER was, wherever it lies and whatever it is called.
+"""Prints each core dump that is newer than the file MARKER, in any folder and with any name.
 
 cores.py MARKER
 """
@@ -24,7 +24,7 @@ found = subprocess.run(
         "-print0",
     ],
     stdout=subprocess.PIPE,
-    check=False,  # files go while it looks
+    check=False,  # files may vanish during the search
 ).stdout
 for path in filter(None, found.split(b"\0")):
     try:
@@ -32,7 +32,7 @@ for path in filter(None, found.split(b"\0")):
             head = file.read(18)
     except FileNotFoundError:
         continue
-    # e_type 4 is ET_CORE; what systemd keeps is compressed, in a folder of its own.
+    # e_type 4 is ET_CORE. Core dumps in systemd's folder are compressed.
     if (
         head[:4] == b"\x7fELF"
         and head[16:18] == b"\x04\0"

@@ -1,4 +1,4 @@
-"""Compares a command of `sls-hec-instance` with the service beside it, and ends it in every way that there is.
+"""Compares the sandbox of a `sls-hec-instance` command with that of the service, and ends the command in all ways.
 
 sandbox.py INSTANCE
 """
@@ -14,7 +14,7 @@ import sys
 import time
 
 COMMAND = "/usr/local/sbin/sls-hec-instance"
-#: What systemd was told, of both units the same.
+#: Properties that must be equal in both units.
 PROPERTIES = (
     "User Group EnvironmentFiles UMask LimitCORE CoredumpFilter MemoryMax MemorySwapMax TasksMax NoNewPrivileges "
     "CapabilityBoundingSet AmbientCapabilities PrivateUsers PrivateTmp PrivateDevices PrivateMounts PrivateIPC "
@@ -42,7 +42,7 @@ def kernel_says(pid: int) -> list[str]:
             said += re.findall(wanted, file.read())
     with open(f"/proc/{pid}/mountinfo") as file:
         for line in file:
-            # Where it is mounted, and how; not what is the unit's own.
+            # Mount point and options; without the mounts that differ between units.
             _, _, _, _, place, how, *_ = line.split()
             if not re.search(r"sls-hec-|/credentials|/run/systemd/", place):
                 said.append(f"{place} {how}")
@@ -55,7 +55,7 @@ def main_process(unit: str) -> int:
 
 
 def started(unit: str) -> int:
-    """The process of the command, once it is the user of the service."""
+    """The process of the command, as soon as it runs as the user of the service."""
     for _ in range(300):
         pid = main_process(unit)
         if pid and os.stat(f"/proc/{pid}").st_uid:
@@ -75,7 +75,7 @@ def expect(what: str, found: object, wanted: object) -> None:
 
 
 def compare(instance: str) -> None:
-    """While it runs, a command has what the service has."""
+    """A running command has the same properties as the service."""
     command = subprocess.Popen([COMMAND, instance, "status", "--watch"], stdout=subprocess.PIPE)
     assert command.stdout is not None
     command.stdout.readline()
@@ -92,7 +92,7 @@ def compare(instance: str) -> None:
 
 
 def interrupt(instance: str) -> None:
-    """In a terminal, whose keys go to everything in its foreground."""
+    """Ctrl-C in a terminal, which signals all processes in the foreground."""
     pid, terminal = pty.fork()
     if not pid:
         os.execv(COMMAND, [COMMAND, instance, "status", "--watch"])  # noqa: S606
@@ -105,7 +105,7 @@ def interrupt(instance: str) -> None:
 
 
 def hang_up(instance: str) -> None:
-    """The terminal goes away."""
+    """The terminal is closed."""
     pid, terminal = pty.fork()
     if not pid:
         os.execv(COMMAND, [COMMAND, instance, "status", "--watch"])  # noqa: S606

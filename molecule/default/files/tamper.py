@@ -1,9 +1,9 @@
-"""Changes wheels in an archive as somebody would who can write to it: each stays a right wheel, and the archive says so.
+"""Changes wheels in an archive as an attacker would: each stays a valid wheel, and the hashes in the archive match.
 
     tamper.py ARCHIVE WHEEL...
 
-Of each WHEEL (the begin of its name) one module gets a comment, and the wheel's own list of hashes is made anew. So is
-requirements.txt, which names the hash of each wheel of the archive.
+WHEEL is the beginning of a file name. One module of the wheel gets a comment, and the list of hashes in the wheel is
+written again. So is requirements.txt in the archive, which has the hash of each wheel.
 """
 
 import base64
