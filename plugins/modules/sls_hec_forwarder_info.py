@@ -78,13 +78,14 @@ good:
 """
 
 import contextlib  # noqa: E402
+import functools  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import socket  # noqa: E402
-import subprocess  # noqa: E402
 from typing import Any, Callable  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_command import run  # noqa: E402
 from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_starts import COMMAND, parse  # noqa: E402
 
 TARGET = "sls-hec-forwarder.target"
@@ -189,26 +190,10 @@ def main() -> None:
     )
     wanted = module.params
 
-    def run(command: list[str]) -> str:
-        try:
-            done = subprocess.run(  # noqa: S603 - made of file names in root's own folder
-                command,
-                timeout=wanted["timeout"],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise OSError(f"{' '.join(command)} did not end within {wanted['timeout']} s") from None
-        if done.returncode:
-            raise OSError(done.stderr.strip() or f"{' '.join(command)} ended with {done.returncode}")
-        return done.stdout
-
     try:
         found = {
             **releases(wanted["root"]),
-            **instances(wanted["etc"], run),
+            **instances(wanted["etc"], functools.partial(run, timeout=wanted["timeout"])),
             "paused": _listed(os.path.join(wanted["state"], "paused")),
             "dbus": bus(),
             "good": good(wanted["state"]),

@@ -65,6 +65,7 @@ release:
 """
 
 import contextlib  # noqa: E402
+import functools  # noqa: E402
 import hashlib  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
@@ -75,6 +76,7 @@ import tempfile  # noqa: E402
 from typing import Any, Callable, Iterable, Iterator  # noqa: E402, UP035
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_command import run  # noqa: E402
 from ansible_collections.sls_hec.appliance.plugins.module_utils.relay_starts import COMMAND, parse  # noqa: E402
 
 NOTES = "run/sls-hec-forwarder"
@@ -304,17 +306,6 @@ def main() -> None:
     wanted = module.params
     states = States(wanted["folder"], wanted["current"])
 
-    def run(command: list[str]) -> str:
-        try:
-            done = subprocess.run(  # noqa: S603 - made of names that the inventory's check has passed
-                command, timeout=wanted["timeout"], capture_output=True, text=True, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise OSError(f"{' '.join(command)} did not end within {wanted['timeout']} s") from None
-        if done.returncode:
-            raise OSError(done.stderr.strip() or f"{' '.join(command)} ended with {done.returncode}")
-        return done.stdout
-
     if wanted["action"] == "keep":
         try:
             changed = states.keep(
@@ -326,7 +317,9 @@ def main() -> None:
     # Never fails, because the caller has to report what happened.
     try:
         release = states.release()
-        done, errors = states.back(wanted["instances"], wanted["started"], run)
+        done, errors = states.back(
+            wanted["instances"], wanted["started"], functools.partial(run, timeout=wanted["timeout"])
+        )
     except (OSError, ValueError, KeyError) as error:
         release, done, errors = "", [], [f"the state that was kept cannot be read: {error}"]
     module.exit_json(changed=bool(done), done=done, errors=errors, release=release)
